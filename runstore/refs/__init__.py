@@ -1,0 +1,31 @@
+"""Refs: names that move. Compare-and-swap, and a reflog of every change.
+
+Everything here works inside a transaction of the store that the caller opened, and gives a ref's target no meaning.
+"""
+
+from runstore.refs.names import PREFIXES, check_name, full_name, short_name
+from runstore.refs.reflog import Change, changes, changes_of, expire, links
+from runstore.refs.refs import TABLES, Operation, Ref, each, existing, get, last, read, set_last, twin, undo
+
+__all__ = [
+    "PREFIXES",
+    "TABLES",
+    "Change",
+    "Operation",
+    "Ref",
+    "changes",
+    "changes_of",
+    "check_name",
+    "each",
+    "existing",
+    "expire",
+    "full_name",
+    "get",
+    "last",
+    "links",
+    "read",
+    "set_last",
+    "short_name",
+    "twin",
+    "undo",
+]

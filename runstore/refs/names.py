@@ -1,0 +1,48 @@
+"""Ref names: which are good, and what a short name stands for.
+
+Pure. A name is ASCII, so that no two names look alike, and no name reads as an id or differs from another in case alone.
+"""
+
+from __future__ import annotations
+
+import re
+
+from runstore.errors import InvalidInput
+
+PREFIXES = ("heads/", "tags/", "remotes/")
+MAX_BYTES = 200
+
+_NAME = re.compile(r"[A-Za-z0-9_%][A-Za-z0-9._%+=@-]*(/[A-Za-z0-9_%][A-Za-z0-9._%+=@-]*)*\Z")
+_READS_AS_ID = re.compile(r"[0-9a-fA-F]{4,64}\Z")
+
+
+def check_name(name: str) -> str:
+    """Return a full ref name unchanged. Raises InvalidInput if it breaks a rule, saying which."""
+    if not name.startswith(PREFIXES) or name in {"heads/", "tags/", "remotes/"}:
+        raise _bad(name, "a full ref name begins with heads/, tags/ or remotes/")
+    if len(name) > MAX_BYTES:
+        raise _bad(name, f"a ref name has at most {MAX_BYTES} bytes, and this one has {len(name.encode())}")
+    if ".." in name:
+        raise _bad(name, "`..` stands for a range of executions")
+    if not _NAME.match(name):
+        raise _bad(name, "a ref name is parts of A-Z a-z 0-9 . _ % + = @ - joined by /, each beginning with a letter, a digit, _ or %")
+    if "@{" in name or _READS_AS_ID.match(short_name(name)):
+        raise _bad(name, "it reads as an id")
+    return name
+
+
+def full_name(name: str, default_prefix: str = "heads/") -> str:
+    """Expand what a person writes (`main`, `tags/v1`) to a checked full name. Raises InvalidInput."""
+    return check_name(name if name.startswith(PREFIXES) else default_prefix + name)
+
+
+def short_name(name: str) -> str:
+    """Return what a person writes for a full name: without `heads/`, `tags/` or `remotes/`."""
+    for prefix in PREFIXES:
+        if name.startswith(prefix):
+            return name[len(prefix) :]
+    return name
+
+
+def _bad(name: str, reason: str) -> InvalidInput:
+    return InvalidInput(f"{name[:80]!r} is no ref name: {reason}", hint="for example: main, support/reply, tags/v1", kind="bad-name")

@@ -1,0 +1,162 @@
+"""The reflog: every change of every ref, with its time and actor, until it is expired.
+
+A log that grows by one execution at a time would spend most of its bytes on this table, so a row holds a *stretch*: consecutive
+changes of one ref by one actor for one reason, each appending to the one before. A stretch keeps where it began and ended and the
+time of each change; what stood between is found by following first parents. docs/design/0003-refs-and-reflog.md.
+
+Times are microseconds since 1970 UTC. The changes of one transaction share theirs, and transactions have strictly increasing ones.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import NamedTuple
+
+from runstore.errors import Damaged
+from runstore.model.encoding import ANY_KIND, decode, encode
+from runstore.model.ids import Link
+from runstore.store.protocol import Reader, Table, Writer
+
+REFLOG = Table("reflog")
+STATE = Table("state")
+STRETCH_LIMIT = 64
+
+FirstParent = Callable[[Link], Link | None]
+
+
+class Change(NamedTuple):
+    """One change of one ref: `old` is None for a ref that was made, `new` for one that was deleted."""
+
+    time: int
+    ref: str
+    old: Link | None
+    new: Link | None
+    actor: str
+    action: str
+    message: str
+
+
+class Stretch(NamedTuple):
+    """A row: the changes old → … → new, at `times`."""
+
+    ref: str
+    old: Link | None
+    new: Link | None
+    actor: str
+    action: str
+    message: str
+    times: tuple[int, ...]
+
+
+def append(writer: Writer, stretch: int | None, change: Change, *, extends: bool) -> int:
+    """Write down a change, in the ref's last stretch if it continues that one; return the stretch's number.
+
+    `extends` says that the new target's first parent is the old target.
+    """
+    if stretch is not None and extends:
+        last = _read(writer, stretch)
+        if last is not None and _continues(last, change):
+            _write(writer, stretch, last._replace(new=change.new, times=(*last.times, change.time)))
+            return stretch
+    number = _next_number(writer)
+    _write(writer, number, Stretch(change.ref, change.old, change.new, change.actor, change.action, change.message, (change.time,)))
+    return number
+
+
+def next_time(writer: Writer, now: int) -> int:
+    """Return the time for an operation that begins now: `now`, or just after the last one if the clock stood or went back."""
+    stored = writer.value(STATE.name, b"time")
+    time = now if stored is None else max(now, int.from_bytes(stored, "big", signed=True) + 1)
+    writer.set_value(STATE.name, b"time", time.to_bytes(8, "big", signed=True))
+    return time
+
+
+def changes(reader: Reader, first_parent: FirstParent) -> Iterator[Change]:
+    """Yield every change, newest first. `first_parent` gives what an execution stands on."""
+    found = [change for _, stretch in _stretches(reader) for change in _expand(stretch, first_parent)]
+    return iter(sorted(found, key=lambda change: -change.time))
+
+
+def changes_of(reader: Reader, ref: str, first_parent: FirstParent) -> Iterator[Change]:
+    """Yield the changes of one ref (its full name), newest first."""
+    for _, stretch in _stretches(reader):
+        if stretch.ref == ref:
+            yield from _expand(stretch, first_parent)
+
+
+def links(reader: Reader) -> Iterator[Link]:
+    """Yield the ends of every stretch: what the reflog keeps alive (what lies between is reached from them)."""
+    for _, stretch in _stretches(reader):
+        yield from (link for link in (stretch.old, stretch.new) if link is not None)
+
+
+def expire(writer: Writer, before: int, first_parent: FirstParent) -> int:
+    """Forget the changes made before a time; return how many."""
+    gone = 0
+    for number, stretch in list(_stretches(writer)):
+        kept = [change for change in _expand(stretch, first_parent) if change.time >= before]
+        if len(kept) == len(stretch.times):
+            continue
+        gone += len(stretch.times) - len(kept)
+        if kept:
+            _write(writer, number, stretch._replace(old=kept[-1].old, times=stretch.times[-len(kept) :]))
+        else:
+            writer.delete_value(REFLOG.name, _key(number))
+    return gone
+
+
+def _expand(stretch: Stretch, first_parent: FirstParent) -> Iterator[Change]:
+    new = stretch.new
+    for position in range(len(stretch.times) - 1, -1, -1):
+        old = stretch.old if position == 0 or new is None else first_parent(new)
+        yield Change(stretch.times[position], stretch.ref, old, new, stretch.actor, stretch.action, stretch.message)
+        new = old
+
+
+def _continues(last: Stretch, change: Change) -> bool:
+    same = (last.ref, last.new, last.actor, last.action, last.message) == (
+        change.ref,
+        change.old,
+        change.actor,
+        change.action,
+        change.message,
+    )
+    return same and change.old is not None and len(last.times) < STRETCH_LIMIT
+
+
+def _stretches(reader: Reader) -> Iterator[tuple[int, Stretch]]:
+    for key, value in reader.items(REFLOG.name, reverse=True):
+        yield int.from_bytes(key, "big"), _decode(value)
+
+
+def _read(reader: Reader, number: int) -> Stretch | None:
+    value = reader.value(REFLOG.name, _key(number))
+    return None if value is None else _decode(value)
+
+
+def _write(writer: Writer, number: int, stretch: Stretch) -> None:
+    first = stretch.times[0]
+    gaps = [later - earlier for earlier, later in zip(stretch.times, stretch.times[1:], strict=False)]
+    row = [stretch.ref, stretch.old, stretch.new, stretch.actor, stretch.action, stretch.message, first, *gaps]
+    writer.set_value(REFLOG.name, _key(number), encode(row, links=ANY_KIND).body)
+
+
+def _decode(value: bytes) -> Stretch:
+    row = decode(value)
+    if not isinstance(row, list) or len(row) < 7:
+        raise Damaged("a row of the reflog cannot be read", hint="`runstore fsck` tells the extent")
+    ref, old, new, actor, action, message, *gaps = row
+    times: list[int] = []
+    for gap in gaps:
+        times.append(gap + times[-1] if times else gap)
+    return Stretch(ref, old, new, actor, action, message, tuple(times))
+
+
+def _next_number(reader: Reader) -> int:
+    for key, _ in reader.items(REFLOG.name, reverse=True):
+        return int.from_bytes(key, "big") + 1
+    return 1
+
+
+def _key(number: int) -> bytes:
+    return number.to_bytes(6, "big")
