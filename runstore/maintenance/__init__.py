@@ -1,0 +1,1 @@
+"""Care of a store: fsck, pack, gc. Identity never changes here; only where objects lie does."""

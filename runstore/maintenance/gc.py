@@ -1,0 +1,75 @@
+"""Collecting: objects that nothing keeps are left behind when the store is copied.
+
+Kept is what refs, reflog and tags lead to, what was added within the grace period, what was added while a writer that is still at work holds
+a lease, and all that these lead to. Readers keep their snapshot.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+from runstore.maintenance.pack import LEVEL, reading_order
+from runstore.maintenance.walk import reachable, roots
+from runstore.runs.index import rebuild
+from runstore.store.protocol import LANE_SHIFT, Reader, Store
+
+GRACE_DAYS = 14
+_DAY = 86_400 * 1_000_000
+
+
+class Collected(NamedTuple):
+    """What a collection found: objects and bytes (uncompressed bodies) kept and dead; `sizes` is None for a dry run or if nothing was dead."""
+
+    kept: int
+    dead: int
+    dead_bytes: int
+    sizes: Mapping[str, Any] | None
+
+
+def gc(store: Store, *, now: int, grace_days: float = GRACE_DAYS, dry_run: bool = False) -> Collected:
+    """Drop what nothing keeps. `now` is microseconds since 1970 UTC. With `dry_run`, only say what would go."""
+    young = _young(store, now - int(grace_days * _DAY))
+    with store.read() as reader:
+        found = _survey(reader, young)
+    if dry_run or not found.dead:
+        return found
+    counted: list[Collected] = []
+
+    def order(reader: Reader) -> Any:
+        # The survey above ran without the lock; what counts is what lives now.
+        keep = live(reader, _young(store, now - int(grace_days * _DAY)))
+        counted.append(_count(reader, keep))
+        return reading_order(reader, keep)
+
+    sizes = store.rewrite(order, level=LEVEL, rebuild=rebuild)
+    return counted[-1]._replace(sizes=sizes)
+
+
+def live(reader: Reader, young: Mapping[int, int]) -> set[int]:
+    """Return the addresses of all that must be kept. `young` gives, by lane, the first address that is kept whatever leads to it."""
+    seen: set[int] = set()
+    for _ in reachable(reader, roots(reader), seen):
+        pass
+    recent = [obj.link for address, obj in _from(reader, young) if address not in seen]
+    for _ in reachable(reader, recent, seen):
+        pass
+    return seen
+
+
+def _survey(reader: Reader, young: Mapping[int, int]) -> Collected:
+    return _count(reader, live(reader, young))
+
+
+def _count(reader: Reader, keep: set[int]) -> Collected:
+    dead = [len(obj.body) for address, obj in reader.objects() if address not in keep]
+    return Collected(len(keep), len(dead), sum(dead), None)
+
+
+def _from(reader: Reader, young: Mapping[int, int]) -> Any:
+    for lane, first in young.items():
+        yield from reader.between(first, (lane + 1) << LANE_SHIFT)
+
+
+def _young(store: Store, since: int) -> Mapping[int, int]:
+    return store.protected_since(since)

@@ -1,0 +1,240 @@
+"""The order of the log: an execution before its parents, newest first among those that this leaves open.
+
+Pure but for `load`, which brings an execution. What it costs is told in query.log.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from heapq import heappop, heappush
+from typing import NamedTuple
+
+from runstore.model.executions import Execution
+from runstore.model.ids import Link
+
+AHEAD = 256
+_NEVER = -(1 << 63)
+
+Load = Callable[[Link], Execution]
+Generation = Callable[[Link], int | None]
+Parents = Callable[[Execution], Sequence[Link]]
+
+
+def _all_parents(execution: Execution) -> Sequence[Link]:
+    return execution.parents
+
+
+class Tip(NamedTuple):
+    """Where a log begins: an execution, and the short name of the ref that led to it, if one did."""
+
+    link: Link
+    ref: str | None = None
+
+
+class Entry(NamedTuple):
+    """One execution of a log, with the short names of the refs from which it was reached, sorted."""
+
+    link: Link
+    execution: Execution
+    refs: tuple[str, ...]
+
+
+class _Node:
+    """An execution that was met and not given out: `waiting` counts the children that were read and not given out."""
+
+    __slots__ = ("_joined", "_names", "execution", "link", "rank", "read", "waiting")
+
+    def __init__(self, link: Link, execution: Execution, names: tuple[str, ...], rank: tuple[int, int]) -> None:
+        self.link = link
+        self.execution = execution
+        self.rank = rank
+        self.waiting = 0
+        self.read = False
+        self._names = names
+        self._joined: set[str] | None = None  # only where lines meet: thousands of refs may stand on one execution
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The refs from which the execution was reached so far, sorted."""
+        if self._joined is not None:
+            self._names, self._joined = tuple(sorted(self._joined)), None
+        return self._names
+
+    def join(self, names: tuple[str, ...]) -> None:
+        """Say that these refs reach the execution too."""
+        if self._joined is not None:
+            self._joined.update(names)
+        elif not self._names:
+            self._names = names
+        elif names != self._names:
+            self._joined = {*self._names, *names}
+
+    def __lt__(self, other: _Node) -> bool:
+        return self.rank < other.rank
+
+
+class Order:
+    """Puts executions in the order of the log. A node is ready when no child of it that was read is still to come."""
+
+    def __init__(self, load: Load, address: Callable[[Link], int], parents: Parents = _all_parents) -> None:
+        """`parents` gives those parents of an execution that are here."""
+        self._load = load
+        self._address = address
+        self._parents = parents
+        self._met: dict[bytes, _Node] = {}
+        self._given: set[bytes] = set()
+        self._ready: list[_Node] = []
+        self._unread: list[_Node] = []
+        self._ahead = 0
+        self._stop: set[bytes] = set()
+
+    def load(self, link: Link) -> Execution:
+        """Return an execution, from what was met if it is there."""
+        node = self._met.get(link.id)
+        return self._load(link) if node is None else node.execution
+
+    def entries(self, begin: Iterable[Tip], stop: set[bytes]) -> Iterator[Entry]:
+        """Yield everything that is reached from `begin` without entering `stop`."""
+        self._stop = stop
+        for tip in begin:
+            names = (tip.ref,) if tip.ref else ()
+            node = self._met.get(tip.link.id) or self._meet(tip.link, names)
+            if node is not None:
+                node.join(names)
+        self._ready = sorted(self._met.values())
+        while self._met:
+            if len(self._met) == 1:
+                yield from self._line()
+                continue
+            node = self._next()
+            yield Entry(node.link, node.execution, node.names)
+
+    def _line(self) -> Iterator[Entry]:
+        """Give out executions as long as each is the only one at hand: all that is left lies behind it, so there is no order to find."""
+        (node,) = self._met.values()
+        self._ready, self._unread, self._ahead, self._given = [], [], 0, set()
+        link, execution, names = node.link, node.execution, node.names
+        while True:
+            yield Entry(link, execution, names)
+            parents = [parent for parent in self._parents(execution) if parent.id not in self._stop]
+            if len(parents) != 1:
+                break
+            (link,) = parents
+            execution = self._load(link)
+        self._met = {}
+        for parent in parents:
+            met = self._meet(parent, names)
+            if met is not None:
+                heappush(self._ready, met)
+
+    def _next(self) -> _Node:
+        while self._unread and self._ahead < AHEAD:
+            self._read(heappop(self._unread))
+        while True:
+            node = heappop(self._ready)
+            if not node.waiting and node.link.id in self._met:
+                break
+        self._read(node)
+        self._give(node)
+        return node
+
+    def _read(self, node: _Node) -> None:
+        """Meet the parents of a node, and let them wait for it."""
+        if node.read:
+            return
+        node.read = True
+        self._ahead += 1
+        for link in self._parents(node.execution):
+            # One that was given out already came before its child: nothing is left to be mended.
+            parent = self._met.get(link.id) or (None if link.id in self._given else self._meet(link, ()))
+            if parent is not None:
+                parent.waiting += 1
+
+    def _give(self, node: _Node) -> None:
+        del self._met[node.link.id]
+        self._given.add(node.link.id)
+        self._ahead -= 1
+        for link in self._parents(node.execution):
+            parent = self._met.get(link.id)
+            if parent is not None:
+                parent.join(node.names)
+                parent.waiting -= 1
+                if not parent.waiting:
+                    heappush(self._ready, parent)
+
+    def _meet(self, link: Link, names: tuple[str, ...]) -> _Node | None:
+        if link.id in self._stop:
+            return None
+        execution = self._load(link)
+        node = _Node(link, execution, names, (-self._time(execution), -self._address(link)))
+        self._met[link.id] = node
+        heappush(self._unread, node)
+        return node
+
+    def _time(self, execution: Execution) -> int:
+        """Return when an execution started; for a merge, which has no time, when the latest of what it joins did."""
+        if execution.run is not None:
+            return _NEVER if execution.started is None else execution.started
+        times, merges, seen = [_NEVER], [execution], set[bytes]()
+        while merges:
+            for link in self._parents(merges.pop()):
+                if link.id not in seen:
+                    seen.add(link.id)
+                    joined = self.load(link)
+                    if joined.run is None:
+                        merges.append(joined)
+                    elif joined.started is not None:
+                        times.append(joined.started)
+        return max(times)
+
+
+def between(load: Load, generation: Generation, begin: list[Link], hidden: list[Link], parents: Parents = _all_parents) -> set[bytes]:
+    """Return the ids at which a walk from `begin` has to stop so that it leaves out `hidden` and all before it.
+
+    Goes down both sides, the largest generation first, until all that is left is hidden: generations fall along parents, so whatever
+    could hide an execution was met before it. Where a generation is not known, the whole past of `hidden` is walked.
+    """
+    if not hidden:
+        return set()
+    stop = {link.id for link in hidden}
+    met: set[bytes] = set()
+    waiting: list[tuple[int, Link]] = []
+    open_ids: set[bytes] = set()  # met, waiting and not hidden so far
+    for link in (*hidden, *begin):
+        if link.id in met:
+            continue
+        number = generation(link)
+        if number is None:
+            return _past(load, parents, hidden)
+        met.add(link.id)
+        heappush(waiting, (-number, link))
+        if link.id not in stop:
+            open_ids.add(link.id)
+    while open_ids:
+        _, link = heappop(waiting)
+        open_ids.discard(link.id)
+        for parent in parents(load(link)):
+            if link.id in stop:
+                stop.add(parent.id)
+                open_ids.discard(parent.id)
+            if parent.id not in met:
+                number = generation(parent)
+                if number is None:
+                    return _past(load, parents, hidden)
+                met.add(parent.id)
+                heappush(waiting, (-number, parent))
+                if parent.id not in stop:
+                    open_ids.add(parent.id)
+    return stop
+
+
+def _past(load: Load, parents: Parents, links: list[Link]) -> set[bytes]:
+    """Return the ids of these executions and of all before them."""
+    past: set[bytes] = set()
+    waiting = list(links)
+    while waiting:
+        link = waiting.pop()
+        if link.id not in past:
+            past.add(link.id)
+            waiting.extend(parents(load(link)))
+    return past

@@ -1,0 +1,1 @@
+"""Runs in a store: composition, recording, the derived tables, views, completeness."""

@@ -1,0 +1,205 @@
+"""Writing the derived tables: for each object stored, the rows that lead back to it.
+
+The same function serves one add, an import and a rebuild, so that a rebuilt index equals a grown one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+from runstore.model.encoding import decode_trusted, encode
+from runstore.model.executions import Execution, decode_execution_trusted
+from runstore.model.ids import Kind, Link, Object, object_id
+from runstore.model.objects import execution_raws, links_of, raws_of
+from runstore.model.run import is_run, request_id
+from runstore.model.trees import UNKNOWN, decode_tree_trusted
+from runstore.runs.absence import absence, any_absent, arrive
+from runstore.runs.generations import Near, generation_rows, rebuild_generations
+from runstore.runs.tables import (
+    GENERATIONS,
+    INDEX_STATE,
+    INDEX_VERSION,
+    PREFIX_BYTES,
+    REFERRERS,
+    REQUEST_RUNS,
+    RESPONSES,
+    RUN_EXECUTIONS,
+    SESSIONS,
+    TABLES,
+    TIMES,
+    WINDOW_SHIFT,
+)
+from runstore.store.protocol import ADDRESS_BYTES, Reader, Writer
+
+_TIME_BIAS = 1 << 63
+_REMEMBERED = 100_000
+_MOST_PLACES = 300_000
+_LEFT_OUT = (Kind.TREE, Kind.EXECUTION)
+
+
+class Indexer:
+    """Adds rows for new objects, and remembers which rows are committed so as not to add them again."""
+
+    def __init__(self) -> None:
+        self._generation = -1
+        self._committed: set[bytes] = set()
+        self._pending: set[bytes] = set()
+
+    def add(self, writer: Writer, new: Iterable[tuple[int, Object]], located: dict[bytes, int] | None = None) -> None:
+        """Add the rows for objects that `put` has just stored. Call `committed` once the transaction stands.
+
+        `located` holds addresses of this transaction by id, for several calls in it: what was found is added to it.
+        """
+        if writer.generation != self._generation or len(self._committed) > _REMEMBERED:
+            self._generation, self._committed = writer.generation, set()
+        self._pending = set()
+        places = _Places(writer, {} if located is None else located)
+        tables: dict[str, list[bytes]] = {}
+        executions: dict[int, Near] = {}
+        partial, late = any_absent(writer), False
+        for address, obj in new:
+            kind, id, body = obj
+            places.known[id] = address
+            if partial and arrive(writer, address, obj):
+                late = late or kind == Kind.EXECUTION
+            if kind == Kind.BLOB:
+                continue
+            if kind == Kind.EXECUTION:
+                execution = decode_execution_trusted(body)
+                _execution_rows(writer, address, execution, tables, places)
+                raws: Sequence[bytes] = execution_raws(execution)
+                executions[address] = tuple([raw[1:] for raw in raws if raw[0] == Kind.EXECUTION])
+                raws = [raw for raw in raws if raw[0] not in _LEFT_OUT]
+            else:
+                raws = raws_of(kind, body)
+                if kind == Kind.TREE:
+                    _request_rows(address, obj, tables)
+            if raws:
+                self._referrer_rows(address, raws, places)
+        if executions:
+            tables[GENERATIONS.name] = generation_rows(writer, executions, places.find)
+        if self._pending:
+            tables[REFERRERS.name] = list(self._pending)
+        for name, rows in tables.items():
+            writer.add_rows(name, rows)
+        if late:  # what is below has come after what is above it
+            rebuild_generations(writer)
+
+    def committed(self) -> None:
+        """Say that the transaction of the last `add` was committed."""
+        self._committed |= self._pending
+        self._pending = set()
+
+    def _referrer_rows(self, address: int, raws: Iterable[bytes], places: _Places) -> None:
+        window = (address >> WINDOW_SHIFT).to_bytes(ADDRESS_BYTES, "big")
+        committed, pending, known = self._committed, self._pending, places.known
+        for raw in raws:
+            place = known.get(raw[1:]) or places.find(raw[1:])
+            if place:
+                row = place.to_bytes(ADDRESS_BYTES, "big") + window
+                if row not in committed:
+                    pending.add(row)
+
+
+class _Places:
+    """Addresses by id: those of this transaction first, else the store's; for what is known not to be here, the one that stands for it."""
+
+    __slots__ = ("_locate", "_reader", "known")
+
+    def __init__(self, reader: Reader, known: dict[bytes, int]) -> None:
+        self._reader = reader
+        self._locate = reader.address
+        self.known = known
+
+    def find(self, id: bytes) -> int | None:
+        """Return where an object lies, or its stand-in; None for what is lost."""
+        found = self.known.get(id)
+        if found is None:
+            found = self._locate(id)
+            if found is None:
+                known = absence(self._reader, id)
+                return None if known is None else known.address
+            if len(self.known) >= _MOST_PLACES:
+                self.known.clear()
+            self.known[id] = found
+        return found
+
+
+def indexed_links(obj: Object) -> list[Link]:
+    """Return the links whose targets get a row in `referrers`: all, but for an execution's run and parents.
+
+    A run's executions have a table of their own, and parents are followed by the log.
+    """
+    links = links_of(obj.kind, obj.body)
+    if obj.kind == Kind.EXECUTION:
+        return [link for link in links if link.kind not in _LEFT_OUT]
+    return links
+
+
+def rebuild(writer: Writer) -> None:
+    """Fill the derived tables from all objects, as if each had just been added."""
+    for table in TABLES:
+        if table.derived:
+            writer.clear(table.name)
+    indexer = Indexer()
+    portion: list[tuple[int, Object]] = []
+    for item in writer.objects():
+        portion.append(item)
+        if len(portion) == 4096:
+            indexer.add(writer, portion)
+            indexer.committed()
+            portion = []
+    indexer.add(writer, portion)
+    mark_current(writer)
+
+
+def mark_current(writer: Writer) -> None:
+    """Write down that the derived tables have this version's form."""
+    writer.set_value(INDEX_STATE.name, b"version", INDEX_VERSION.to_bytes(4, "big"))
+
+
+def is_current(reader: Reader) -> bool:
+    """True if the derived tables have the form that this version reads and writes."""
+    return reader.value(INDEX_STATE.name, b"version") == INDEX_VERSION.to_bytes(4, "big")
+
+
+def text_prefix(text: str) -> bytes:
+    """Return the 8 bytes under which a text (a session, a response id) stands in the tables."""
+    return object_id(Kind.VALUE, encode(text).body)[:PREFIX_BYTES]
+
+
+def time_key(microseconds: int) -> bytes:
+    """Return a time as 8 bytes that sort as the times do."""
+    return (microseconds + _TIME_BIAS).to_bytes(8, "big")
+
+
+def _execution_rows(writer: Writer, address: int, execution: Execution, tables: dict[str, list[bytes]], places: _Places) -> None:
+    end = address.to_bytes(ADDRESS_BYTES, "big")
+    if execution.run is not None:
+        run = places.find(execution.run.id)
+        if run is not None:
+            tables.setdefault(RUN_EXECUTIONS.name, []).append(run.to_bytes(ADDRESS_BYTES, "big") + end)
+    if execution.started is not None:
+        tables.setdefault(TIMES.name, []).append(time_key(execution.started) + end)
+    session = execution.notes.get("session") if execution.notes else None
+    if isinstance(session, str):
+        tables.setdefault(SESSIONS.name, []).append(text_prefix(session) + end)
+    response = response_id(writer, execution.response)
+    if response is not None:
+        tables.setdefault(RESPONSES.name, []).append(text_prefix(response) + end)
+
+
+def response_id(reader: Reader, response: Link | None) -> str | None:
+    """Return the provider's id of a response: the text under `id` of an execution's `response`, where there is one."""
+    if response is None or response.kind != Kind.VALUE or reader.address(response.id) is None:
+        return None
+    value = decode_trusted(reader.get(response.id).body)
+    found = value.get("id") if isinstance(value, dict) else None
+    return found if isinstance(found, str) else None
+
+
+def _request_rows(address: int, obj: Object, tables: dict[str, list[bytes]]) -> None:
+    slots = decode_tree_trusted(obj.body)
+    # Where the runtime is unknown the request id is the run id, and needs no row.
+    if is_run(slots) and slots["runtime"] is not UNKNOWN:
+        tables.setdefault(REQUEST_RUNS.name, []).append(request_id(slots)[:PREFIX_BYTES] + address.to_bytes(ADDRESS_BYTES, "big"))
