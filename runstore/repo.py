@@ -1,0 +1,344 @@
+"""Repo: a store of runs as one object. Its verbs are the twins of the commands.
+
+Time, actor and randomness enter here (or are passed in) and go down as arguments; nothing below reads a clock.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager
+from functools import cached_property
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, Literal, Self
+
+from runstore import refs
+from runstore.errors import InvalidInput, NotFound
+from runstore.model.executions import decode_execution
+from runstore.model.ids import Kind, Link, Object
+from runstore.model.run import Id, Run
+from runstore.runs import lookup
+from runstore.runs.tables import TABLES as RUN_TABLES
+from runstore.runs.view import ExecutionView, RunView
+from runstore.store.protocol import Reader, Store, Writer
+
+if TYPE_CHECKING:
+    from runstore.maintenance.fsck import Finding
+    from runstore.maintenance.gc import Collected
+    from runstore.query.diff import Diff
+    from runstore.query.log import Entry
+    from runstore.query.revisions import Found
+    from runstore.refs import Change, Ref
+    from runstore.runs.record import Chain, Draft, Move, Recorded, Recorder
+
+TABLES = (*refs.TABLES, *RUN_TABLES)
+DEFAULT_REF = "main"
+Clock = Callable[[], int]
+
+
+def now_microseconds() -> int:
+    """Return the time of this machine in microseconds since 1970 UTC."""
+    return time.time_ns() // 1000
+
+
+class Repo:
+    """A store with its runs, refs and log. Open one with `runstore.open`; use it as a context manager.
+
+    Threads may share a Repo. `actor` names who writes; `clock` gives microseconds since 1970 UTC; `default_ref` takes executions
+    for which no ref is named.
+    """
+
+    def __init__(
+        self,
+        store: Store,
+        *,
+        actor: str | Callable[[], str],
+        default_ref: str | Callable[[], str] = DEFAULT_REF,
+        clock: Clock = now_microseconds,
+        nonce: Callable[[], str] | None = None,
+    ) -> None:
+        """`actor` and `default_ref` may be functions, called when they are first needed: what only reads needs neither."""
+        self.store = store
+        self._stated_actor = actor
+        self._stated_ref = default_ref
+        self._clock = clock
+        self._nonce = nonce or (lambda: os.urandom(16).hex())
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        self.close()
+
+    @cached_property
+    def _recorder(self) -> Recorder:
+        from runstore.runs.record import Recorder  # what only reads does not load what writes
+
+        return Recorder(self.store, refs.get, self._move)
+
+    @cached_property
+    def actor(self) -> str:
+        """Who writes."""
+        return self._stated_actor() if callable(self._stated_actor) else self._stated_actor
+
+    @cached_property
+    def default_ref(self) -> str:
+        """The ref for executions for which none is named."""
+        return self._stated_ref() if callable(self._stated_ref) else self._stated_ref
+
+    def close(self) -> None:
+        """Release the store. Idempotent."""
+        self.store.close()
+
+    # --- putting in ---------------------------------------------------------------------------------------------------------
+
+    def add(self, run: Run | Mapping[str, Any], *, ref: str | None = None, **fields: Any) -> Recorded:
+        """Record one execution of a run on a ref. Durable when this returns.
+
+        `run` is a Run, or a mapping of slots in which None is unknown and False is absent. `fields`: `output` (text, a message, a list
+        of messages, bytes), `status`, `started` and `ended` (microseconds since 1970 UTC, or ISO 8601 text; `started` is now unless
+        given, None for unknown), `actor`, `message`, `usage`, `notes`, `response`, `wire`, `cause`, `nonce`, `extra_fields`.
+        Raises InvalidInput, and stores nothing, if any part cannot be an object.
+        """
+        return self.add_many([(run, {"ref": ref, **fields})])[0]
+
+    def add_many(self, items: Iterable[tuple[Run | Mapping[str, Any], Mapping[str, Any]]]) -> list[Recorded]:
+        """Record executions in order, in one transaction: all or nothing. Each item is a run and its fields, `ref` among them."""
+        now = self._clock()
+        drafts = [self._draft(run, dict(fields), now) for run, fields in items]
+        return self._recorder.record(drafts, now=now) if drafts else []
+
+    def record_chains(self, chains: Sequence[Chain]) -> tuple[int, int]:
+        """Store what an importer brings, in one transaction; return the counts of new objects and bytes. See Recorder.record_chains."""
+        return self._recorder.record_chains(chains, now=self._clock())
+
+    def put(self, value: Any) -> Id:
+        """Store a value (bytes: a blob) that no run refers to yet, and return its id. gc keeps it for its grace period."""
+        from runstore.runs import compose, index
+
+        objects = compose.output_part(value).objects if isinstance(value, bytes) else compose.value_objects(value)
+        with self.store.write(now=self._clock()) as writer:
+            index.Indexer().add(writer, writer.put(objects))
+        return Id(objects[-1].id)
+
+    def _draft(self, run: Run | Mapping[str, Any], fields: dict[str, Any], now: int) -> Draft:
+        from runstore.runs import compose
+
+        ref = refs.full_name(fields.pop("ref", None) or self.default_ref)
+        if not ref.startswith("heads/"):
+            raise InvalidInput(
+                f"executions are recorded on heads/, not on {ref}", hint="name a ref without tags/ or remotes/", kind="bad-name"
+            )
+        stated = {"started": now, "actor": self.actor, "status": "ok", **fields}
+        if "nonce" not in stated:
+            stated["nonce"] = self._nonce()
+        return compose.draft(run, ref, stated)
+
+    def _move(self, writer: Writer, moves: list[Move], now: int) -> None:
+        operation = refs.Operation(writer, now=now, actor=self.actor, action="add")
+        for move in moves:
+            operation.move(move.ref, move.old, move.new, extends=move.count == 1 and move.old is not None)
+        refs.set_last(writer, moves[-1].new)
+
+    # --- getting out --------------------------------------------------------------------------------------------------------
+
+    def read(self) -> AbstractContextManager[Reader]:
+        """Open a snapshot for the functions of `query`. Keep it short."""
+        return self.store.read()
+
+    def fetch(self, id: bytes) -> Object:
+        """Return one object by id, verified. Raises NotFound (kind `promised` for what was left out of a clone) or Damaged."""
+        with self.store.read() as reader:
+            found = reader.find(id)
+            if found is None:
+                from runstore.runs.absence import explain
+
+                raise explain(reader, id)
+            return found[1]
+
+    def resolve(self, revision: str) -> Found:
+        """Return what a revision names (docs/revisions.md). Raises NotFound, Ambiguous or InvalidInput."""
+        from runstore.query.revisions import resolve
+
+        with self.store.read() as reader:
+            return resolve(reader, revision, now=self._clock())
+
+    def show(self, revision: str) -> RunView | ExecutionView:
+        """Return the run or execution that a revision names, with its slots by name as values. A tag is followed to its target."""
+        from runstore.query.revisions import resolve, to_execution, to_run
+
+        with self.store.read() as reader:
+            link = resolve(reader, revision, now=self._clock()).link
+            if link.kind == Kind.TREE:
+                return RunView(reader.get(to_run(reader, link).id), self.fetch)
+            execution = reader.get(to_execution(reader, link).id)
+        return ExecutionView(execution, decode_execution(execution.body), self.fetch)
+
+    def log(self, *revisions: str, **filters: Any) -> Iterator[Entry]:
+        """Yield executions, newest first: of the revisions named, else of all local refs. `filters` are the fields of query.log.Filter."""
+        from runstore.query.log import Filter, log
+
+        return log(self.store, revisions, Filter(**filters), now=self._clock())
+
+    def diff(self, old: str, new: str) -> Diff:
+        """Compare two runs or executions component by component."""
+        from runstore.query.diff import diff
+
+        with self.store.read() as reader:
+            return diff(reader, self.resolve(old).link, self.resolve(new).link)
+
+    def executions(self, revision: str) -> list[ExecutionView]:
+        """Return all executions of the run that a revision names, in the order of recording."""
+        from runstore.query.revisions import resolve, to_run
+
+        with self.store.read() as reader:
+            run = to_run(reader, resolve(reader, revision, now=self._clock()).link)
+            found = list(lookup.executions_of(reader, run.id))
+        return [ExecutionView(obj, decode_execution(obj.body), self.fetch) for obj in found]
+
+    # --- refs ---------------------------------------------------------------------------------------------------------------
+
+    def refs(self, prefix: str = "") -> list[Ref]:
+        """Return the refs whose full name starts with `prefix`, by name."""
+        with self.store.read() as reader:
+            return list(refs.each(reader, prefix))
+
+    def set_ref(self, name: str, revision: str, *, expect: Link | Literal["any"] | None = "any", message: str = "") -> Ref:
+        """Point a ref at the execution that a revision names, whatever it stood at, or only if it stands at `expect`."""
+        from runstore.query.revisions import resolve, to_execution
+
+        full = refs.full_name(name)
+        now = self._clock()
+        with self.store.write(now=now) as writer:
+            target = to_execution(writer, resolve(writer, revision, now=now).link)
+            old = refs.get(writer, full) if expect == "any" else expect
+            if old != target:
+                refs.Operation(writer, now=now, actor=self.actor, action="set", message=message).move(full, old, target)
+            found = refs.read(writer, full)
+        if found is None:
+            raise NotFound(f"there is no ref {full}")
+        return found
+
+    def delete_ref(self, name: str, *, message: str = "") -> None:
+        """Remove a ref. Its executions stay while the reflog remembers them. Raises NotFound."""
+        now = self._clock()
+        with self.store.write(now=now) as writer:
+            found = refs.existing(writer, name)
+            refs.Operation(writer, now=now, actor=self.actor, action="delete", message=message).delete(found.name, found.target)
+
+    def tag(self, name: str, revision: str, *, message: str | None = None) -> Link:
+        """Make a tag object about what a revision names, and the ref tags/NAME that points at it. Raises Conflict if the name is taken."""
+        from runstore.model.tags import Tag, encode_tag
+        from runstore.query.revisions import resolve
+        from runstore.runs import index
+
+        full = refs.full_name(name, "tags/")
+        now = self._clock()
+        with self.store.write(now=now) as writer:
+            target = resolve(writer, revision, now=now).link
+            tag = encode_tag(Tag(target, refs.short_name(full), self.actor, message, now))
+            index.Indexer().add(writer, writer.put([tag]))
+            refs.Operation(writer, now=now, actor=self.actor, action="tag").move(full, None, tag.link)
+        return tag.link
+
+    def reflog(self, name: str | None = None) -> list[Change]:
+        """Return the changes of one ref, or of all, newest first."""
+        with self.store.read() as reader:
+            parent = lookup.first_parent(reader)
+            return list(refs.changes(reader, parent) if name is None else refs.changes_of(reader, refs.full_name(name), parent))
+
+    def expire_reflog(self, before: int) -> int:
+        """Forget the changes made before a time (microseconds since 1970 UTC); return how many. gc may then collect what only they kept."""
+        with self.store.write(now=self._clock()) as writer:
+            return refs.expire(writer, before, lookup.first_parent(writer))
+
+    def undo(self) -> list[Change]:
+        """Take back the newest operation on refs that is not taken back yet, as an operation of its own. Raises NotFound if there is none."""
+        now = self._clock()
+        with self.store.write(now=now) as writer:
+            return refs.undo(writer, lookup.first_parent(writer), now=now, actor=self.actor)
+
+    # --- care ---------------------------------------------------------------------------------------------------------------
+
+    def fsck(self, *, fast: bool = False, progress: Callable[[int], None] | None = None) -> Iterator[Finding]:
+        """Yield what is wrong with the store; nothing if it is whole. `fast` leaves out the form of objects and the derived tables."""
+        from runstore.maintenance.fsck import fsck
+
+        return fsck(self.store, fast=fast, progress=progress)
+
+    def pack(self, *, progress: Callable[[int], None] | None = None) -> Mapping[str, Any]:
+        """Copy the store into a new file in reading order, where it is smallest; return counts and sizes before and after."""
+        from runstore.maintenance.pack import pack
+
+        return pack(self.store, progress=progress)
+
+    def pack_if_worthwhile(self, new_objects: int) -> None:
+        """Pack the store if these new objects are at least half of what it holds."""
+        if 2 * new_objects >= self.stat()["objects"]:
+            self.pack()
+
+    def gc(self, *, dry_run: bool = False, grace_days: float | None = None) -> Collected:
+        """Drop the objects that nothing leads to, but for those added within the grace period; with `dry_run` only count them."""
+        from runstore.maintenance.gc import GRACE_DAYS, gc
+
+        return gc(self.store, now=self._clock(), grace_days=GRACE_DAYS if grace_days is None else grace_days, dry_run=dry_run)
+
+    def stat(self) -> Mapping[str, Any]:
+        """Return counts and byte sizes: objects by kind, segments, pages by table."""
+        return self.store.stat()
+
+    def reindex(self) -> None:
+        """Build the derived tables anew from the objects."""
+        from runstore.runs import index
+
+        with self.store.write(now=self._clock()) as writer:
+            index.rebuild(writer)
+
+
+def open_repo(
+    path: str | os.PathLike[str] | None = None,
+    *,
+    create: bool = False,
+    actor: str | None = None,
+    default_ref: str | None = None,
+    clock: Clock = now_microseconds,
+    nonce: Callable[[], str] | None = None,
+) -> Repo:
+    """Open the store in a directory, by default in the nearest `.runstore` from the working directory upward; or a bundle, to read it.
+
+    `create` makes it where there is none. `actor` and `default_ref` default to what the store's settings say, else to user@host and `main`.
+    Raises NoStore, Damaged, Refused (a newer format), Busy or Unavailable.
+    """
+    from runstore.store.directory import DEFAULT_NAME, discover, read_config
+
+    place = os.fspath(path) if path is not None else discover(os.getcwd()) or DEFAULT_NAME
+    return Repo(
+        _open_store(place, create=create),
+        actor=actor or (lambda: read_config(place).actor or _user_at_host()),
+        default_ref=default_ref or (lambda: read_config(place).default_ref or DEFAULT_REF),
+        clock=clock,
+        nonce=nonce,
+    )
+
+
+def _open_store(place: str, *, create: bool) -> Store:
+    if os.path.isfile(place):
+        from runstore.sync.bundle import is_bundle
+        from runstore.sync.bundlestore import BundleStore
+
+        if is_bundle(place):
+            return BundleStore(place, TABLES)
+    from runstore.store.lmdb import LmdbStore
+
+    return LmdbStore.open(place, TABLES, create=create)
+
+
+def _user_at_host() -> str:
+    import pwd
+
+    try:
+        user = pwd.getpwuid(os.getuid()).pw_name
+    except KeyError:
+        user = str(os.getuid())  # a user without a name, as in some containers
+    return f"{user}@{os.uname().nodename}"
