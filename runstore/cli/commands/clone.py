@@ -1,0 +1,56 @@
+"""`runstore clone`: make a store with all that a remote has."""
+
+from __future__ import annotations
+
+import os
+from typing import Any
+
+from runstore.cli import exchanging
+from runstore.cli.context import Context
+from runstore.cli.declare import JSON, Command, argument, number, option
+from runstore.cli.errors import say
+
+
+def run(context: Context, *, url: str, dir: str | None, json: bool, **asked: Any) -> None:
+    """Make a store in DIR with the refs of the store at URL and all that they lead to."""
+    from runstore.cli.progress import Progress
+    from runstore.sync.clone import clone, directory_for
+
+    place = dir or context.store or directory_for(url)
+    omission = exchanging.omission_from(asked["depth"], asked["since"], asked["without"])
+    with Progress("cloning", "objects") as progress:
+        fetched = clone(url, place, exchanging.access(exchanging.actor_name(context)), omission=omission, progress=progress.add)
+    if json:
+        context.out.json(
+            {
+                "directory": os.path.abspath(place),
+                "refs": exchanging.fetched_json(fetched),
+                "objects": fetched.objects,
+                "bytes": fetched.bytes,
+            }
+        )
+        return
+    say(f"made a store in {os.path.abspath(place)}: {exchanging.amount(fetched.objects, fetched.bytes)}")
+
+
+COMMAND = Command(
+    run,
+    argument("URL"),
+    argument("DIR", required=False),
+    number("--depth", metavar="N", help="Only the newest N executions of each ref."),
+    option("--since", metavar="TIME", help='Only executions started at TIME or later: 2026-01-31, "2 weeks ago".'),
+    option(
+        "--without",
+        metavar="WHAT",
+        many=True,
+        choices=("output", "documents", "blobs"),
+        help="Leave out outputs, documents or blobs. Repeatable.",
+    ),
+    JSON,
+    help="""Make a store in DIR with all that the store at URL has: its heads, its tags and what they lead to. URL becomes the remote origin.
+
+URL is a path, a bundle, ssh://host/path or host:path. What was left out is promised: `show` and `fsck` know it from what is lost, and
+`runstore fetch --missing` brings it.""",
+    examples="""runstore clone /srv/runs
+runstore clone ssh://build.example.org/srv/runs runs --without blobs""",
+)

@@ -1,0 +1,37 @@
+"""`runstore init`: make a store."""
+
+from __future__ import annotations
+
+import os
+
+from runstore.cli.context import Context
+from runstore.cli.declare import Command, argument
+from runstore.errors import InvalidInput
+
+
+def run(context: Context, *, dir: str | None) -> None:
+    """Make a store in DIR, or in ./.runstore. One that is there already stays as it is."""
+    import runstore
+    from runstore.store.directory import DEFAULT_NAME, is_store, read_config, write_config
+
+    if dir is not None and context.store is not None:
+        raise InvalidInput("init is given two places: DIR and --store", hint="name one")
+    place = dir or context.store or DEFAULT_NAME
+    if is_store(place):
+        context.out.line(f"there is a store in {os.path.abspath(place)} already")
+        return
+    runstore.open(place, create=True).close()
+    if context.actor is not None:
+        write_config(place, read_config(place)._replace(actor=context.actor))
+    context.out.line(f"made a store in {os.path.abspath(place)}")
+
+
+COMMAND = Command(
+    run,
+    argument("DIR", required=False),
+    help="""Make a store in DIR, or in ./.runstore, where every command finds it from here and from the directories below.
+
+With --actor the store remembers who writes to it.""",
+    examples="""runstore init
+runstore init ~/runs""",
+)

@@ -1,0 +1,44 @@
+"""What every command is given: the store it works on, opened when first asked for, and the output it writes to."""
+
+from __future__ import annotations
+
+from contextlib import ExitStack
+from types import TracebackType
+from typing import TYPE_CHECKING, Self
+
+from runstore.cli.output import Output
+
+if TYPE_CHECKING:
+    from runstore.repo import Repo
+
+
+class Context:
+    """One command's surroundings. `store` and `actor` are the global options as given, None where they were not.
+
+    A context manager: the store is closed, and what the output holds back is written, when the command ends.
+    """
+
+    def __init__(self, store: str | None = None, actor: str | None = None, *, paged: bool = True) -> None:
+        self.store = store
+        self.actor = actor
+        self.out = Output(paged=paged)
+        self._closing = ExitStack()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        self._closing.callback(self.out.close)
+        self._closing.close()
+
+    def repo(self) -> Repo:
+        """Open the store. Raises NoStore where there is none: what reads makes no store."""
+        from runstore.cli.settings import open_store
+
+        return self._closing.enter_context(open_store(self.store, self.actor, create=False))
+
+    def repo_to_write(self) -> Repo:
+        """Open the store, or make the default one and say where."""
+        from runstore.cli.settings import open_store
+
+        return self._closing.enter_context(open_store(self.store, self.actor, create=True))

@@ -1,0 +1,90 @@
+"""Reading what a command is given: files, standard input (`-`), `@FILE` in place of a text, `k=v` pairs."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from typing import Any, BinaryIO
+
+from runstore.errors import InvalidInput
+
+
+@contextmanager
+def open_file(path: str) -> Iterator[BinaryIO]:
+    """Open a file, or standard input for `-`, for reading bytes. Raises InvalidInput with the system's reason."""
+    if path == "-":
+        yield sys.stdin.buffer
+        return
+    with ExitStack() as closing:
+        try:
+            stream = closing.enter_context(open(path, "rb"))
+        except OSError as error:
+            raise InvalidInput(f"cannot read {path}: {error.strerror}", kind="unreadable-file") from error
+        yield stream
+
+
+def read_file(path: str) -> bytes:
+    """Return the bytes of a file, or of standard input for `-`. Raises InvalidInput."""
+    with open_file(path) as stream:
+        return stream.read()
+
+
+def read_json(path: str) -> Any:
+    """Return the value of a JSON file. Raises InvalidInput that names the file, the line and the column."""
+    from runstore.model.jsontext import parse_json
+
+    data = read_file(path)
+    try:
+        return parse_json(data)
+    except InvalidInput as error:
+        raise InvalidInput(f"{name_of(path)}: {error}", hint=error.hint, kind=error.kind) from error
+
+
+def text_or_bytes(data: bytes) -> str | bytes:
+    """Return bytes as the text they are in UTF-8, or as they are."""
+    try:
+        return data.decode("utf-8")
+    except UnicodeDecodeError:
+        return data
+
+
+def text_or_file(text: str) -> str | bytes:
+    """Return a text as given, or, for `@FILE`, what the file holds: text, or bytes if it is not UTF-8."""
+    return text_or_bytes(read_file(text[1:])) if text.startswith("@") else text
+
+
+def document(path: str) -> Any:
+    """Return a document: the value of a `.json` file, the text of any other, the bytes of one that is not UTF-8."""
+    return read_json(path) if path.endswith(".json") else text_or_bytes(read_file(path))
+
+
+def pairs(items: tuple[str, ...], what: str) -> dict[str, Any]:
+    """Read `k=v` pairs; the right side is JSON if it parses, else text. Raises InvalidInput for a pair without `=` or a key twice."""
+    from runstore.model.jsontext import parse_json
+
+    found: dict[str, Any] = {}
+    for item in items:
+        key, equals, text = item.partition("=")
+        if not equals or not key:
+            raise InvalidInput(f"{item!r} is no {what}", hint=f"write {what}s as key=value, for example temperature=0.7")
+        if key in found:
+            raise InvalidInput(f"the {what} {key!r} is given twice")
+        try:
+            found[key] = parse_json(text)
+        except InvalidInput:
+            found[key] = text
+    return found
+
+
+def plain_size(paths: Sequence[str]) -> int | None:
+    """Return how many bytes of lines the files hold; None where that is not known: of standard input and of what is compressed."""
+    if any(path == "-" or path.endswith(".zst") for path in paths):
+        return None
+    return sum(os.path.getsize(path) for path in paths)
+
+
+def name_of(path: str) -> str:
+    """Return what to call a file in a message."""
+    return "standard input" if path == "-" else path

@@ -1,0 +1,60 @@
+"""Where the command line finds its store, its actor and its ref: options first, then the environment, then the place.
+
+Only the command line reads the environment; the library is told.
+"""
+
+from __future__ import annotations
+
+import os
+from datetime import tzinfo
+from typing import TYPE_CHECKING
+
+from runstore.cli.errors import say
+from runstore.errors import NoStore
+from runstore.store.directory import DEFAULT_NAME, discover, is_store
+
+if TYPE_CHECKING:
+    from runstore.repo import Repo
+
+
+def open_store(store: str | None, actor: str | None, *, create: bool) -> Repo:
+    """Open the store that `--store`, `$RUNSTORE` or the place names. `create` makes the default one where there is none, and says where.
+
+    Raises NoStore: a store that was named and is not there is a mistake, and is never made.
+    """
+    import runstore
+
+    path = store or os.environ.get("RUNSTORE") or discover(os.getcwd())
+    if path is None and not create:
+        raise NoStore(
+            f"there is no store in {os.getcwd()} or above it", hint="`runstore init` makes one here; --store DIR or $RUNSTORE names another"
+        )
+    if path is not None and not is_store(path) and not _is_bundle(path):
+        raise NoStore(f"there is no store in {path}", hint=f"`runstore init {path}` makes one")
+    repo = runstore.open(
+        path or DEFAULT_NAME, create=path is None, actor=wanted_actor(actor), default_ref=os.environ.get("RUNSTORE_REF") or None
+    )
+    if path is None:
+        say(f"made a store in {os.path.abspath(DEFAULT_NAME)}")
+    return repo
+
+
+def _is_bundle(path: str) -> bool:
+    """True for a bundle, which is read as a store is. Only what is no store is looked at."""
+    from runstore.sync.bundle import is_bundle
+
+    return is_bundle(path)
+
+
+def wanted_actor(actor: str | None) -> str | None:
+    """Return the actor that the option or the environment names, or None: the store's, else user@host."""
+    return actor or os.environ.get("RUNSTORE_ACTOR") or None
+
+
+def zone() -> tzinfo:
+    """Return where times without an offset are meant: here."""
+    from datetime import datetime
+
+    found = datetime.now().astimezone().tzinfo
+    assert found is not None
+    return found

@@ -1,0 +1,188 @@
+"""Bad input: one line that names the thing, the fact and the next step, the right exit code, and nothing lost."""
+
+import json
+import os
+from collections.abc import Sequence
+from pathlib import Path
+
+import pytest
+
+from tests.cli.conftest import Cli, Result, run_at
+
+CASES = [
+    ("malformed JSON", '{"prompt": "a",\n  "model" 1}', "line 2, column 11"),
+    ("cut short", '{"prompt": "a"', "line 1, column"),
+    ("a key twice", '{"prompt": "a", "prompt": "b"}', "prompt"),
+    ("NaN", '{"parameters": {"temperature": NaN}}', "line 1, column"),
+    ("Infinity", '{"parameters": {"temperature": 1e999}}', "1e999"),
+    ("not UTF-8", b'{"prompt": "\xff"}', "UTF-8"),
+    ("no object", "[1]", "JSON object"),
+    ("an unknown key", '{"promt": "a"}', "'promt'"),
+    ("a slot of another kind", '{"tools": 1}', "tools"),
+    ("settings that are no map", '{"parameters": [1]}', "parameters"),
+    ("a bad status", '{"status": "fine"}', "'fine'"),
+    ("a bad time", '{"started": "tomorrow-ish"}', "started"),
+    ("notes that are no map", '{"notes": 1}', "notes"),
+    ("a bad ref", '{"ref": "a..b"}', "'heads/a..b'"),
+    ("a ref that reads as an id", '{"ref": "deadbeef"}', "reads as an id"),
+    ("a ref that is a tag", '{"ref": "tags/v1"}', "tags/v1"),
+    ("a ref that is no text", '{"ref": 7}', "`ref`"),
+    ("too deep", '{"history": [' + "[" * 70 + "]" * 70 + "]}", "history[0]"),
+]
+
+
+@pytest.mark.parametrize(("given", "names"), [case[1:] for case in CASES], ids=[case[0] for case in CASES])
+def test_a_run_that_cannot_be_stored_is_refused(filled: Cli, given: str | bytes, names: str) -> None:
+    """The message names what is wrong, the exit code is 2, and the store is as it was."""
+    before = filled("refs", "--json").out
+    refused = filled("add", "-", stdin=given, code=2)
+    assert refused.out == ""
+    assert refused.err.startswith("error: ")
+    assert names in refused.err.splitlines()[0]
+    assert filled("refs", "--json").out == before
+    assert filled("fsck").code == 0
+
+
+def hinted(result: Result) -> str:
+    """Return the hint, which must stand after exactly one line of error."""
+    error, hint, *_ = [line for line in result.err.splitlines() if not line.startswith("  ")]
+    assert error.startswith("error: ")
+    assert hint.startswith("hint: ")
+    return hint.removeprefix("hint: ")
+
+
+@pytest.mark.parametrize(
+    ("words", "code", "error", "hint"),
+    [
+        (["show", "nothing"], 12, "'nothing'", "runstore refs"),
+        (["show", "mian"], 12, "'mian'", "did you mean main?"),
+        (["show", "ffff1234"], 12, "ffff1234", "runstore log"),
+        (["show", "main~9"], 12, "2 executions before it", ""),
+        (["show", "main^2"], 12, "1 parent", ""),
+        (["show", "main:nothing"], 12, "'nothing'", "it has"),
+        (["show", "main", "history/7"], 12, "position 7", "1 element"),
+        (["show", "a..b"], 2, "range", "for example"),
+        (["show", "main:prompt", "history"], 2, "a part already", "write main:prompt or main history"),
+        (["log", "--since", "soonish"], 2, "'soonish'", "for example"),
+        (["log", "--where", "temperature"], 2, "'temperature'", "slot.path=value"),
+        (["grep", "("], 2, "character", "Python"),
+        (["grep", "x", "--in", "promt"], 2, "'promt'", "did you mean prompt"),
+        (["find"], 2, "one thing", "--blob"),
+        (["find", "--value", "7"], 12, "not in the store", "runstore grep"),
+        (["find", "main:history/0.content"], 2, "no object of its own", "runstore grep"),
+        (["cat", "main:history/0.content", "--body"], 2, "no body", "--body"),
+        (["ref", "set", "x", "main", "--expect", "main~1"], 11, "heads/x", "read it again"),
+        (["ref", "delete", "nothing"], 12, "nothing", "runstore refs"),
+        (["ref", "set", "a b", "main"], 2, "'heads/a b'", "for example"),
+        (["tag", "x", "nothing"], 12, "'nothing'", ""),
+        (["hash", "missing"], 2, "cannot read missing: No such file", ""),
+        (["add", "missing.json"], 2, "cannot read missing.json: No such file", ""),
+        (["add", "run.json", "--model", "m"], 2, "--model", "into the file, or into options"),
+        (["add", "--parameter", "temperature"], 2, "'temperature' is no parameter", "key=value"),
+        (["add", "--tools", "."], 2, "cannot read .: Is a directory", ""),
+        (["import", "conversations", "missing"], 2, "cannot read missing", ""),
+        (["show"], 2, "Missing argument 'REV'", "runstore show --help"),
+        (["log", "--limit", "many"], 2, "'many'", "runstore log --help"),
+        (["log", "--lmit", "1"], 2, "--lmit", "runstore log --help"),
+        (["shwo"], 2, "there is no command 'shwo'; did you mean show?", "runstore --help"),
+        (["ref"], 2, "ref set and ref delete", "runstore --help"),
+    ],
+    ids=lambda value: " ".join(value) if isinstance(value, list) else None,
+)
+def test_a_mistake_is_named_with_the_next_step(filled: Cli, words: Sequence[str], code: int, error: str, hint: str) -> None:
+    """Each mistake has its exit code, a first line that names the thing and the fact, and where there is one, a hint that helps."""
+    before = filled("refs", "--json").out
+    result = filled(*words, code=code)
+    assert result.out == ""
+    assert error in result.err.splitlines()[0]
+    if hint:
+        assert hint in hinted(result)
+    assert filled("refs", "--json").out == before
+
+
+def test_an_ambiguous_prefix_lists_its_candidates(cli: Cli) -> None:
+    """Exit code 13; each candidate is told with its kind, its id and a first line that tells it from the others."""
+    cli("init")
+    seen: dict[str, list[str]] = {}
+    number = 0
+    while not (found := next((group for group in seen.values() if len(group) > 1), [])):
+        lines = "".join(json.dumps({"history": [f"message {number + at}"]}) + "\n" for at in range(200))
+        cli("add", "--jsonl", "-", stdin=lines)
+        number += 200
+        seen = {}
+        for line in cli("dump").objects:
+            seen.setdefault(line["id"][:4], []).append(line["kind"] + ":" + line["id"])
+    prefix = found[0].split(":")[1][:4]
+    result = cli("show", prefix, code=13)
+    assert f"{len(found)} objects start with {prefix}" in result.err.splitlines()[0]
+    listed = [line.split()[0] for line in result.err.splitlines() if line.startswith("  ")]
+    assert sorted(listed) == sorted(found)
+    assert "write more digits" in result.err
+
+
+def test_what_reads_makes_no_store(cli: Cli, tmp_path: Path) -> None:
+    """Without a store every reading command exits 10, says how to make one, and makes none."""
+    for words in (["log"], ["show", "main"], ["refs"], ["stat"], ["fsck"], ["--store", "elsewhere", "log"]):
+        assert "runstore init" in hinted(cli(*words, code=10))
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_store_that_was_named_and_is_not_there_is_not_made(cli: Cli, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A mistyped --store or $RUNSTORE is a mistake for what writes, too."""
+    assert "there is no store in typo" in cli("add", "-", "--store", "typo", stdin="{}", code=10).err
+    monkeypatch.setenv("RUNSTORE", str(tmp_path / "other"))
+    assert "other" in cli("add", "-", stdin="{}", code=10).err
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_newer_format_is_refused(filled: Cli) -> None:
+    """A store that says a later format is left alone: exit code 21."""
+    settings = Path(".runstore/runstore.toml")
+    settings.write_text(settings.read_text().replace("format = 1", "format = 2"))
+    assert "format 2" in filled("log", code=21).err
+    assert "newer runstore" in hinted(filled("add", "-", stdin="{}", code=21))
+
+
+def test_a_damaged_store_returns_nothing_wrong(filled: Cli) -> None:
+    """With bytes of the data file overwritten, reading ends with exit code 20 or with what was there, and fsck finds fault."""
+    whole = filled("show", "main", "--json").out
+    (data,) = Path(".runstore").glob("data-*[0-9]")
+    content = bytearray(data.read_bytes())
+    magic = content.find(b"\x28\xb5\x2f\xfd")
+    while magic >= 0:
+        content[magic + 12] ^= 0xFF
+        magic = content.find(b"\x28\xb5\x2f\xfd", magic + 4)
+    data.write_bytes(bytes(content))
+    shown = filled("show", "main", "--json", code=None)
+    assert (shown.code, shown.out) == (20, "") or shown.out == whole
+    assert filled("fsck", code=20).out
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may write everywhere")
+def test_a_read_only_store_can_be_read(filled: Cli) -> None:
+    """Without permission to write, reading works and adding ends with exit code 1 and the system's reason."""
+    for path in [*Path(".runstore").iterdir(), Path(".runstore")]:
+        path.chmod(path.stat().st_mode & ~0o222)
+    try:
+        assert filled("log", "--json").objects
+        assert filled("add", "-", stdin="{}", code=1).err.startswith("error: ")
+    finally:
+        Path(".runstore").chmod(0o700)
+
+
+def test_nothing_to_add_on_a_terminal_is_a_usage_error(cli: Cli, monkeypatch: pytest.MonkeyPatch) -> None:
+    """`runstore add` alone does not wait for somebody to type JSON: it shows an example."""
+    monkeypatch.setattr("runstore.cli.commands.add.is_terminal", lambda: True)
+    assert "runstore add --model" in hinted(cli("add", code=2))
+
+
+def test_init_refuses_a_directory_with_other_things(cli: Cli) -> None:
+    """A store is not made among other files; one that is there stays."""
+    Path("full").mkdir()
+    Path("full/notes.txt").write_text("mine")
+    assert "notes.txt" in cli("init", "full", code=2).err
+    cli("init")
+    assert "already" in cli("init").out
+    cli.add(**run_at(0))
+    cli("init")
+    assert len(cli("log", "--json").objects) == 1
