@@ -1,0 +1,1 @@
+"""Ways in: how the traffic and the records of other programs become runs."""
