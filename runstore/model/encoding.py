@@ -1,0 +1,195 @@
+"""Values to bytes and back: a strict profile of MessagePack, with one accepted form for each value.
+
+Python to value: None, bool, int of any size, float, str (also with lone surrogates), list, tuple, dict with str keys in its
+order, and Link; subclasses count as their base; exactly `bytes` becomes a blob and a link to it. Value to Python: the same
+types, without tuples and bytes. `decode(encode(x).body)` gives x back, and no other body decodes to it.
+Source: docs/spec/identity.md, "Values" and "Limits".
+"""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import Any
+
+import msgpack
+
+from runstore.errors import InvalidInput, Refused
+from runstore.model.general import ANY_KIND, CONTENT, EXT_INT, EXT_LINK, EXT_TEXT, Encoded, GeneralEncoder
+from runstore.model.ids import ID_BYTES, Kind, Link, link_from_raw
+from runstore.model.limits import MAX_BODY, MAX_DEPTH, MAX_NODES
+from runstore.model.scalars import int_from_digits, text_from_wtf8
+
+__all__ = ["ANY_KIND", "CONTENT", "Encoded", "decode", "decode_trusted", "decode_value", "encode", "pack_plain"]
+
+_CAREFUL = 1024  # bytes from which a body is walked once before anything is built from it
+# strict_types hands subclasses and tuples to the general encoder instead of packing them unseen.
+_pack = msgpack.Packer(strict_types=True).pack
+_NO_KIND: frozenset[Kind] = frozenset()
+
+
+def encode(value: Any, *, max_depth: int = MAX_DEPTH, path: str = "", links: frozenset[Kind] = CONTENT) -> Encoded:
+    """Return the body of a value and the blobs that its bytes became.
+
+    `path` names the value in errors; `links` says to which kinds it may link. Raises InvalidInput for what no body can hold
+    (the message begins with the place, as in `history[3].content[0].x`), LimitExceeded for what is too deep or too large.
+    """
+    body = pack_plain(value, max_depth)
+    if body is not None:
+        return Encoded(body)
+    return GeneralEncoder(max_depth=max_depth, path=path, links=links).encode(value)
+
+
+def _link_to_ext(item: Any) -> Any:
+    if type(item) is not Link:
+        raise TypeError(type(item).__name__)
+    return msgpack.ExtType(EXT_LINK, item.raw)
+
+
+_pack_with_links = msgpack.Packer(strict_types=True, default=_link_to_ext).pack
+
+
+def pack_plain(value: Any, max_depth: int = MAX_DEPTH, links: frozenset[Kind] = _NO_KIND) -> bytes | None:
+    """Return the body of a value made of exact built-in types only; None where the general encoder has to look.
+
+    Links to the kinds in `links` count as built-in. The packer takes NaN, infinities, bytes, keys that are no strings and its own types
+    without a word, so every level of the value is looked at before it is called.
+    """
+    level: Any = (value,)
+    nodes, size = 1, 0
+    try:
+        while level:
+            below: list[Any] = []
+            for item in level:
+                kind = type(item)
+                if kind is str:
+                    size += len(item)
+                elif kind is dict:
+                    if not max_depth:
+                        return None
+                    size += len("".join(item))  # raises TypeError for a key that is no string
+                    nodes += 2 * len(item)
+                    below += item.values()
+                elif kind is list:
+                    if not max_depth:
+                        return None
+                    nodes += len(item)
+                    below += item
+                elif kind is float:
+                    if item - item != 0:
+                        return None
+                elif kind is Link:
+                    if item.kind not in links or len(item.id) != ID_BYTES:
+                        return None
+                elif kind is not int and kind is not bool and item is not None:
+                    return None
+                if nodes > MAX_NODES:
+                    return None
+            if size > MAX_BODY:
+                return None
+            max_depth -= 1
+            level = below
+        body: bytes = (_pack_with_links if links else _pack)(value)
+    except (TypeError, ValueError, OverflowError):
+        return None
+    return body if len(body) <= MAX_BODY else None
+
+
+def decode(body: bytes, *, links: frozenset[Kind] = ANY_KIND, max_depth: int = MAX_DEPTH) -> Any:
+    """Return the value of a body, strictly: encoding it again gives the same bytes. Raises Refused for anything else."""
+    known: dict[int, bytes] = {}
+    value = _unpack(body, known)
+    again = pack_plain(value, max_depth, links)
+    if again is None:
+        try:
+            again = GeneralEncoder(max_depth=max_depth, path="", links=links, known=known).encode(value).body
+        except InvalidInput as error:
+            raise Refused(f"not a body of this format: {error}", kind=error.kind) from error
+    if again != body:
+        raise Refused("not the one accepted form of its value (a longer form, a duplicate key or bytes left over)", kind="not-canonical")
+    return value
+
+
+def decode_value(body: bytes) -> Any:
+    """Return the value of an object of kind `value`: strict, and it links to blobs and values only. Raises Refused."""
+    return decode(body, links=CONTENT)
+
+
+def decode_trusted(body: bytes) -> Any:
+    """Return the value of a body that came from our own store with its hash verified: it was checked strictly when it entered.
+
+    Twice as fast as `decode`. Bytes that are no body at all raise Refused; what is merely not canonical passes.
+    """
+    return _unpack(body, {})
+
+
+def _unpack(body: bytes, known: dict[int, bytes]) -> Any:
+    if len(body) > MAX_BODY:
+        raise Refused(f"a body of {len(body):,} bytes; the most is 16 MiB", kind="limit-exceeded")
+    try:
+        if len(body) > _CAREFUL:
+            _walk(body)
+        return msgpack.unpackb(body, ext_hook=partial(_read_ext, known), max_bin_len=0, max_ext_len=MAX_BODY, max_str_len=MAX_BODY)
+    except Refused:
+        raise
+    except (ValueError, TypeError, msgpack.exceptions.UnpackException, OverflowError) as error:
+        raise Refused(f"not a body of this format: {str(error) or type(error).__name__}", kind="malformed") from error
+
+
+def _read_ext(known: dict[int, bytes], code: int, data: bytes) -> Any:
+    if code == EXT_LINK:
+        try:
+            return link_from_raw(data)
+        except InvalidInput as error:
+            raise Refused(str(error), kind="bad-link") from error
+    if code == EXT_TEXT:
+        return text_from_wtf8(data)
+    if code == EXT_INT:
+        number = int_from_digits(data)
+        known[number] = data  # converting back would take quadratic time
+        return number
+    raise Refused(f"an extension of the unknown type {code}", kind="malformed")
+
+
+def _walk(body: bytes) -> None:
+    """Go over a body without building anything. A header can claim 2**32 items; after this walk all that is claimed is there."""
+    walker = msgpack.Unpacker(max_buffer_size=MAX_BODY)
+    walker.feed(body)
+    walker.skip()
+    if len(body) > MAX_NODES:
+        count_nodes(body)
+
+
+def count_nodes(body: bytes) -> int:
+    """Return the number of values in a sound body, keys included. Raises Refused as soon as it is above the limit."""
+    nodes, pending, at = 0, 1, 0
+    while pending:
+        nodes += 1
+        if nodes > MAX_NODES:
+            raise Refused(f"a body with more than {MAX_NODES:,} values in it", kind="limit-exceeded")
+        step, items = _shape(body, at)
+        at += step
+        pending += items - 1
+    return nodes
+
+
+_FIXED = dict(zip(range(0xCA, 0xD9), (5, 9, 2, 3, 5, 9, 2, 3, 5, 9, 3, 4, 6, 10, 18), strict=True))  # floats, integers, fixext
+_SIZED = {0xC4: (1, 0), 0xC5: (2, 0), 0xC6: (4, 0), 0xC7: (1, 1), 0xC8: (2, 1), 0xC9: (4, 1), 0xD9: (1, 0), 0xDA: (2, 0), 0xDB: (4, 0)}
+_COUNTED = {0xDC: (2, 1), 0xDD: (4, 1), 0xDE: (2, 2), 0xDF: (4, 2)}
+
+
+def _shape(body: bytes, at: int) -> tuple[int, int]:
+    """Return how many bytes the value at `at` takes before its items, and how many items follow."""
+    head = body[at]
+    if head < 0x80 or head >= 0xE0 or 0xC0 <= head <= 0xC3:
+        return 1, 0
+    if head < 0x90:
+        return 1, 2 * (head & 0x0F)
+    if head < 0xA0:
+        return 1, head & 0x0F
+    if head < 0xC0:
+        return 1 + (head & 0x1F), 0
+    if head in _FIXED:
+        return _FIXED[head], 0
+    width, extra = _SIZED.get(head) or _COUNTED[head]
+    number = int.from_bytes(body[at + 1 : at + 1 + width], "big")
+    return (1 + width + extra + number, 0) if head in _SIZED else (1 + width, number * extra)

@@ -1,0 +1,197 @@
+"""Executions: a run says what was executed, an execution says that it happened.
+
+The body is a settings map of fixed keys. Merges, which join diverged logs, have a status and parents and nothing else, so two
+stores that join the same logs make the same merge.
+Source: docs/spec/identity.md, "Executions".
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, fields
+from itertools import pairwise
+from typing import Any
+
+from runstore.errors import InvalidInput, LimitExceeded, Refused
+from runstore.model.encoding import ANY_KIND, decode, decode_trusted
+from runstore.model.general import LINK_HEAD, array_head, map_head, pack_int, pack_text
+from runstore.model.ids import ID_BYTES, Kind, Link, Object, make_object
+from runstore.model.limits import MAX_DEPTH, MAX_NODES
+from runstore.model.scalars import LEAST_INT, MOST_INT
+from runstore.model.settings import check_normal, encode_settings, normalise
+
+STATUSES = ("ok", "error", "partial", "interrupted", "merge")
+
+
+@dataclass(frozen=True)
+class Execution:
+    """One occurrence of a run, or a merge. What is None stands nowhere in the body.
+
+    `started` and `ended` are integer microseconds since 1970 UTC; `parents` are links to what stood on the ref before.
+    """
+
+    run: Link | None = None
+    parents: tuple[Link, ...] = ()
+    output: Link | None = None
+    status: str | None = None
+    started: int | None = None
+    ended: int | None = None
+    nonce: str | None = None
+    actor: str | None = None
+    message: str | None = None
+    cause: Link | None = None
+    response: Link | None = None
+    wire: Link | None = None
+    usage: dict[str, Any] | None = None
+    notes: dict[str, Any] | None = None
+    extra: dict[str, Any] | None = None
+
+    @property
+    def is_merge(self) -> bool:
+        """True if this joins diverged logs."""
+        return self.status == "merge"
+
+
+_KEYS = tuple(sorted(field.name for field in fields(Execution)))
+_KNOWN = frozenset(_KEYS)
+_HEADS = {key: pack_text(key) for key in _KEYS}
+_LINKS = {
+    "run": frozenset((Kind.TREE,)),
+    "parents": frozenset((Kind.EXECUTION,)),
+    "output": frozenset((Kind.VALUE, Kind.LIST, Kind.BLOB)),
+    "cause": frozenset((Kind.EXECUTION,)),
+    "response": frozenset((Kind.VALUE,)),
+    "wire": frozenset((Kind.VALUE,)),
+}
+_TIMES = frozenset(("started", "ended"))
+_MAPS = frozenset(("usage", "notes", "extra"))
+
+
+def encode_execution(execution: Execution, blobs: list[Object] | None = None) -> Object:
+    """Return the object of an execution. Raises InvalidInput for what the specification does not allow.
+
+    Bytes inside `usage`, `notes` and `extra` become blobs, which are added to `blobs`; without it they are an error.
+    """
+    given = execution.__dict__
+    value = {key: _plain(item) for key in _KEYS if (item := given.get(key)) is not None}
+    value.setdefault("parents", [])
+    try:
+        _check(value)
+    except Refused as error:
+        raise InvalidInput(str(error), kind=error.kind) from error
+    parts = [map_head(len(value))]
+    for key in _KEYS:
+        if key in value:
+            parts += (_HEADS[key], _encode_field(key, value[key], blobs))
+    body = b"".join(parts)
+    if len(body) > MAX_NODES:  # its maps may be sound one by one and too large together
+        try:
+            decode_execution(body)
+        except Refused as error:
+            raise LimitExceeded(str(error), kind=error.kind) from error
+    return make_object(Kind.EXECUTION, body)
+
+
+def _plain(item: Any) -> Any:
+    """Return what is given under a key with tuples as lists, and scalars in normal form."""
+    kind = type(item)
+    if kind is str or kind is int or kind is Link or isinstance(item, dict):
+        return item
+    return list(item) if isinstance(item, list | tuple) else normalise(item)
+
+
+def _encode_field(key: str, item: Any, blobs: list[Object] | None) -> bytes:
+    """Return the bytes of what stands under a key, which has been checked."""
+    if key == "parents":
+        return array_head(len(item)) + b"".join([LINK_HEAD + parent.raw for parent in item])
+    if key in _LINKS:
+        link: Link = item
+        return LINK_HEAD + link.raw
+    if key in _TIMES:
+        return pack_int(item)
+    if key not in _MAPS:
+        return pack_text(item)
+    encoded = encode_settings(item, max_depth=MAX_DEPTH - 1, path=key, links=ANY_KIND)
+    if encoded.blobs:
+        if blobs is None:
+            raise InvalidInput(f"{key}: bytes have no place here", hint="store them as a blob and give the link", kind="bad-execution")
+        blobs += encoded.blobs
+    return encoded.body
+
+
+def make_merge(parents: Iterable[Link]) -> Object:
+    """Return the merge of these executions, in any order. The caller knows that none is an ancestor of another.
+
+    Raises InvalidInput unless two or more different executions are given.
+    """
+    return encode_execution(Execution(parents=tuple(sorted(set(parents), key=lambda link: link.id)), status="merge"))
+
+
+def decode_execution(body: bytes) -> Execution:
+    """Return the execution of a body, strictly. Raises Refused."""
+    value = decode(body)
+    check_normal(value)
+    return _execution(value)
+
+
+def decode_execution_trusted(body: bytes) -> Execution:
+    """Return the execution of a body from our own store whose hash was verified: it was checked strictly when it entered.
+
+    Twice as fast as `decode_execution`. Raises Refused for a body that is no execution.
+    """
+    return _execution(decode_trusted(body))
+
+
+def _execution(value: Any) -> Execution:
+    _check(value)
+    value["parents"] = tuple(value["parents"])
+    execution = Execution.__new__(Execution)
+    execution.__dict__.update(value)  # what is missing is None by the defaults of the class; faster than __init__ for each
+    return execution
+
+
+def _check(value: Any) -> None:
+    """Raise Refused unless the keys of an execution, and what stands under them, are as the format has them."""
+    if type(value) is not dict or not value.keys() <= _KNOWN:
+        raise _bad(f"it is no map of {', '.join(_KEYS)}")
+    for key, item in value.items():
+        if key in _LINKS:
+            if key != "parents":
+                _check_link(key, item)
+        elif key in _TIMES:
+            if type(item) is not int or not LEAST_INT <= item <= MOST_INT:
+                raise _bad(f"{key} is no number of microseconds within 64 bits")
+        elif key in _MAPS:
+            if not isinstance(item, dict):
+                raise _bad(f"{key} is no map")
+        elif type(item) is not str:
+            raise _bad(f"{key} is no string")
+    _check_parents(value)
+
+
+def _check_link(key: str, item: Any) -> None:
+    if type(item) is not Link or item.kind not in _LINKS[key] or len(item.id) != ID_BYTES:
+        raise _bad(f"{key} is no link to a {' or '.join(kind.label for kind in sorted(_LINKS[key]))}")
+
+
+def _check_parents(value: dict[str, Any]) -> None:
+    parents, status = value.get("parents"), value.get("status")
+    if type(parents) is not list:
+        raise _bad("parents is no array")
+    for parent in parents:
+        _check_link("parents", parent)
+    if status is not None and status not in STATUSES:
+        raise _bad(f"the status is none of {', '.join(STATUSES)}")
+    if status != "merge":
+        if "run" not in value:
+            raise _bad("it names no run and is no merge")
+        if len(parents) > 1:
+            raise _bad("it has more than one parent and is no merge")
+    elif len(value) != 2:
+        raise _bad("a merge has parents and a status and nothing else")
+    elif len(parents) < 2 or any(one.id >= other.id for one, other in pairwise(parents)):
+        raise _bad("the parents of a merge are two or more, sorted by id, each once")
+
+
+def _bad(fact: str) -> Refused:
+    return Refused(f"not an execution: {fact}", kind="bad-execution")

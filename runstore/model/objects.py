@@ -1,0 +1,171 @@
+"""Objects of every kind: their links, the strict check of a body, and the rules that need the objects linked to.
+
+Source: docs/spec/identity.md, "Objects, ids, links", "Runs" and "Executions".
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+from runstore.errors import Refused
+from runstore.model.encoding import decode_trusted, decode_value
+from runstore.model.executions import Execution, decode_execution
+from runstore.model.general import LINK_HEAD
+from runstore.model.ids import Kind, Link, Object
+from runstore.model.limits import MAX_BLOB
+from runstore.model.lists import Fetch, check_structure
+from runstore.model.nodes import decode_node
+from runstore.model.settings import decode_settings
+from runstore.model.slots import CORE_SLOTS, LIST_SLOTS, SETTINGS_SLOTS, kind_of_slot
+from runstore.model.tags import decode_tag
+from runstore.model.trees import decode_tree, decode_tree_trusted
+
+
+def links_of(kind: int, body: bytes) -> list[Link]:
+    """Return the links that stand in a body, in their order, repeated ones too. The body was verified when it entered the store.
+
+    Raises Refused for bytes that are no body of the kind.
+    """
+    if kind == Kind.BLOB or LINK_HEAD not in body:
+        return []
+    if kind == Kind.LIST:
+        node = decode_node(body)
+        return [Link(_KIND_BY_CODE[raw[0]], raw[1:]) for raw in node.raws]
+    if kind == Kind.TREE:
+        return [slot for slot in decode_tree_trusted(body).values() if isinstance(slot, Link)]
+    return _links_in(decode_trusted(body))
+
+
+_KIND_BY_CODE = {int(kind): kind for kind in Kind}
+
+
+def _links_in(value: Any) -> list[Link]:
+    """Return the links inside a decoded value, in their order."""
+    found: list[Link] = []
+    todo = [value]
+    while todo:
+        item = todo.pop()
+        kind = type(item)
+        if kind is Link:
+            found.append(item)
+        elif kind is dict:
+            todo += reversed(item.values())
+        elif kind is list:
+            todo += reversed(item)
+    return found
+
+
+def verify_body(kind: int, body: bytes) -> None:
+    """Check a body from elsewhere as strictly as it can be checked alone. Raises Refused.
+
+    What its links lead to is left to `check_structure`, `check_run` and `check_execution`.
+    """
+    if kind == Kind.VALUE:
+        decode_value(body)
+    elif kind == Kind.LIST:
+        decode_node(body)
+    elif kind == Kind.TREE:
+        decode_tree(body)
+    elif kind == Kind.EXECUTION:
+        decode_execution(body)
+    elif kind == Kind.TAG:
+        decode_tag(body)
+    elif kind != Kind.BLOB:
+        raise Refused(f"{kind} is the code of no kind", kind="bad-kind")
+    elif len(body) > MAX_BLOB:
+        raise Refused(f"a blob of {len(body):,} bytes; the most is 4 GiB", kind="limit-exceeded")
+
+
+class Opened(NamedTuple):
+    """A body decoded strictly: a value, a node, slots, an Execution, a Tag, or None for a blob; and its links as 33 bytes each."""
+
+    content: Any
+    raws: Sequence[bytes]
+
+
+def open_body(kind: int, body: bytes) -> Opened:
+    """Do what `verify_body` and `links_of` do, and decode only once. Raises Refused."""
+    if kind == Kind.LIST:
+        node = decode_node(body)
+        return Opened(node, node.raws)
+    if kind == Kind.VALUE:
+        value = decode_value(body)
+        return Opened(value, [link.raw for link in _links_in(value)] if LINK_HEAD in body else ())
+    if kind == Kind.TREE:
+        slots = decode_tree(body)
+        return Opened(slots, [slot.raw for slot in slots.values() if isinstance(slot, Link)])
+    if kind == Kind.EXECUTION:
+        execution = decode_execution(body)
+        return Opened(execution, execution_raws(execution))
+    if kind == Kind.TAG:
+        tag = decode_tag(body)
+        return Opened(tag, [tag.target.raw])
+    verify_body(kind, body)
+    return Opened(None, ())
+
+
+def execution_raws(execution: Execution) -> list[bytes]:
+    """Return all links of an execution as 33 bytes each."""
+    own = (execution.run, *execution.parents, execution.output, execution.cause, execution.response, execution.wire)
+    maps = [item for item in (execution.usage, execution.notes, execution.extra) if item]
+    return [link.raw for link in (*own, *_links_in(maps)) if link is not None]
+
+
+def raws_of(kind: int, body: bytes) -> Sequence[bytes]:
+    """Return the links that stand in a body as 33 bytes each, as `links_of` does and faster. The body was verified when it entered the store."""
+    if kind == Kind.BLOB or LINK_HEAD not in body:
+        return ()
+    if kind == Kind.LIST:
+        if body[1]:
+            return decode_node(body).raws
+        first = 6 if body[2] & 0xF0 == 0x90 else 8  # a leaf is links of 36 bytes after its head
+        return [body[at : at + 33] for at in range(first, len(body), 36)]
+    if kind == Kind.TREE:
+        # The names between them are ASCII, so nothing else looks like the head of a link.
+        found: list[bytes] = _TREE_LINK.findall(body)
+        return found
+    return [link.raw for link in _links_in(decode_trusted(body))]
+
+
+_TREE_LINK = re.compile(rb"\xc7\x21\x01([\x01-\x04].{32})", re.DOTALL)
+
+
+def check_run(tree: Object, fetch: Fetch) -> None:
+    """Check the rules of a run that need what its slots link to. Raises Refused, and NotFound where a linked object is missing.
+
+    Elements of lists are not fetched: their links say that they are values.
+    """
+    if tree.kind != Kind.TREE:
+        raise Refused(f"a {Kind(tree.kind).label} is no run", kind="bad-run")
+    slots = decode_tree(tree.body)
+    lacking = [name for name in CORE_SLOTS if name not in slots]
+    if lacking:
+        raise Refused(f"tree:{tree.id.hex()} is no run: it does not state {', '.join(lacking)}", kind="bad-run")
+    for name, slot in slots.items():
+        if not isinstance(slot, Link):
+            continue
+        wanted = kind_of_slot(name)
+        if wanted is not None and slot.kind is not wanted:
+            raise Refused(f"the slot {name} links to a {slot.kind.label}, not to a {wanted.label}", kind="bad-run")
+        if name in SETTINGS_SLOTS:
+            _check_settings(name, fetch(slot.id))
+        elif name in LIST_SLOTS and not check_structure(slot, fetch).only_values:
+            raise Refused(f"the slot {name} has an element that is no value", kind="bad-run")
+
+
+def _check_settings(name: str, value: Object) -> None:
+    try:
+        decode_settings(value.body)
+    except Refused as error:
+        raise Refused(f"the slot {name}: {error}", kind="bad-run") from error
+
+
+def check_execution(execution: Object, fetch: Fetch) -> None:
+    """Check that what an execution names as its run is one. Raises Refused, NotFound."""
+    if execution.kind != Kind.EXECUTION:
+        raise Refused(f"a {Kind(execution.kind).label} is no execution", kind="bad-execution")
+    run = decode_execution(execution.body).run
+    if run is not None:
+        check_run(fetch(run.id), fetch)
