@@ -1,0 +1,132 @@
+"""Reading from a bundle: objects by id and by place, each verified, and the tables that were made for it."""
+
+from __future__ import annotations
+
+from bisect import bisect_left
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+from runstore.errors import Damaged, InvalidInput, NotFound
+from runstore.model.ids import ID_BYTES, Link, Object
+from runstore.store.protocol import LANE_SHIFT, StoredFrame
+
+if TYPE_CHECKING:
+    from runstore.sync.bundlestore import BundleStore
+
+_SEQUENCE = (1 << LANE_SHIFT) - 1
+
+
+class Tables:
+    """Tables of keys and values, and tables of rows, in memory. The rows of a table are sorted."""
+
+    def __init__(self, refs: dict[bytes, bytes]) -> None:
+        self.values: dict[str, dict[bytes, bytes]] = {"refs": refs}
+        self.rows: dict[str, list[bytes]] = {}
+
+
+class BundleReader:
+    """A bundle as a snapshot. An address is the object's lane, and its number in the pack from 1."""
+
+    generation = 0
+
+    def __init__(self, store: BundleStore) -> None:
+        self._store = store
+
+    def find(self, id: bytes) -> tuple[int, Object] | None:
+        """Return where the object lies and the object, its hash verified; None if it is not in the bundle. Raises Damaged."""
+        if len(id) != ID_BYTES:
+            raise InvalidInput(f"an id is {ID_BYTES} bytes, not {len(id)}", kind="bad-id")
+        number = self._store.numbers.get(id)
+        if number is None:
+            return None
+        found = self._object(number)
+        if found.id != id:
+            raise Damaged(
+                f"{self._store.path}: the object {id.hex()} does not have the bytes that its id names", hint="copy the bundle again"
+            )
+        return self._address(number), found
+
+    def _object(self, number: int) -> Object:
+        place = self._store.pack.index.place(number)
+        return self._store.segment(place.frame).make(place.position)
+
+    def _address(self, number: int) -> int:
+        return self._store.pack.index.headers[self._store.pack.index.place(number).frame].lane << LANE_SHIFT | number + 1
+
+    def get(self, id: bytes) -> Object:
+        """Return the object, its hash verified. Raises NotFound, Damaged."""
+        found = self.find(id)
+        if found is None:
+            raise NotFound(f"no object {id.hex()} is in {self._store.path}")
+        return found[1]
+
+    def address(self, id: bytes) -> int | None:
+        """Return where the object lies, or None. Raises Damaged."""
+        found = self.find(id)
+        return None if found is None else found[0]
+
+    def at(self, address: int) -> Object:
+        """Return the object at an address, its id computed and confirmed by the index. Raises NotFound or Damaged."""
+        number = (address & _SEQUENCE) - 1
+        if not 0 <= number < len(self._store.pack.index) or self._address(number) != address:
+            raise NotFound(f"no object is at address {address:#x}")
+        found = self._object(number)
+        if found.id != self._store.pack.index.id(number):
+            raise Damaged(f"{self._store.path}: object {number} does not have the bytes that its id names", hint="copy the bundle again")
+        return found
+
+    def between(self, first: int, last: int) -> Iterator[tuple[int, Object]]:
+        """Yield (address, object) for first <= address < last in one lane, in order."""
+        lane = max(first, 1) >> LANE_SHIFT
+        last = min(last, (lane + 1) << LANE_SHIFT)
+        for number in range(max(first & _SEQUENCE, 1) - 1, min((last - 1) & _SEQUENCE, len(self._store.pack.index))):
+            address = self._address(number)
+            if address >> LANE_SHIFT == lane and first <= address < last:
+                yield address, self.at(address)
+
+    def objects(self) -> Iterator[tuple[int, Object]]:
+        """Yield every object with its address, lane by lane in order."""
+        for lane in range(3):
+            yield from self.between(lane << LANE_SHIFT | 1, (lane + 1) << LANE_SHIFT)
+
+    def frame(self, address: int) -> StoredFrame | None:
+        """Return the frame in which the object at an address lies. Raises NotFound, Refused."""
+        index = self._store.pack.index
+        number = (address & _SEQUENCE) - 1
+        if not 0 <= number < len(index):
+            raise NotFound(f"no object is at address {address:#x}")
+        frame = index.place(number).frame
+        first = index.firsts[frame]
+        return StoredFrame(self._address(first), index.headers[frame].objects, self._store.pack.frame(frame).data)
+
+    def starting(self, prefix: str, limit: int = 20) -> list[Link]:
+        """Return links to at most `limit` objects whose hex id starts with `prefix`, sorted by id. Raises InvalidInput."""
+        if not 1 <= len(prefix) <= 2 * ID_BYTES or prefix.strip("0123456789abcdef"):
+            raise InvalidInput(f"not the beginning of an id: {prefix[:80]!r}", hint="it is 1 to 64 lower-case hex digits", kind="bad-id")
+        found = sorted(own for own in self._store.numbers if own.hex().startswith(prefix))
+        return [self.get(own).link for own in found[:limit]]
+
+    def value(self, table: str, key: bytes) -> bytes | None:
+        """Return the value under a key of a key-value table, or None."""
+        return self._store.tables(table).values.get(table, {}).get(key)
+
+    def items(self, table: str, *, start: bytes = b"", stop: bytes | None = None, reverse: bool = False) -> Iterator[tuple[bytes, bytes]]:
+        """Yield (key, value) with start <= key < stop in key order, or from the end."""
+        items = self._store.tables(table).values.get(table, {}).items()
+        found = sorted(item for item in items if start <= item[0] and (stop is None or item[0] < stop))
+        return iter(found[::-1] if reverse else found)
+
+    def rows(self, table: str, prefix: bytes = b"", *, reverse: bool = False) -> Iterator[bytes]:
+        """Yield the rows of a row table that start with `prefix`, in order, or from the end."""
+        rows = self._store.tables(table).rows.get(table, [])
+        first = bisect_left(rows, prefix)
+        past = bisect_left(rows, prefix + b"\xff" * 64, first)
+        return iter(rows[first:past][::-1] if reverse else rows[first:past])
+
+    def addresses_at(self, time: int) -> dict[int, int]:
+        """As BundleStore.addresses_at."""
+        return self._store.addresses_at(time)
+
+    def protected_since(self, time: int) -> dict[int, int]:
+        """As BundleStore.addresses_at."""
+        return self._store.addresses_at(time)

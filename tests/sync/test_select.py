@@ -1,0 +1,64 @@
+"""Selecting against plain closures: nothing that is lacking is left out, little that is had is sent."""
+
+from __future__ import annotations
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from runstore.model.ids import Link
+from runstore.store.protocol import Reader
+from runstore.sync.marks import Marks
+from runstore.sync.select import select
+from runstore.sync.visible import mark_reachable
+from runstore.testing.machines import Machine
+
+
+def closure(reader: Reader, tips: list[bytes]) -> set[int]:
+    """Return the addresses of all that the tips lead to."""
+    marks = Marks()
+    mark_reachable(reader, tips, marks)
+    return set(marks)
+
+
+def conversations(counts: list[int]) -> tuple[Machine, list[Link]]:
+    """Return a machine with conversations taking turns, and all executions in order."""
+    machine = Machine(1)
+    made: list[Link] = []
+    for turn in range(max(counts)):
+        for number, count in enumerate(counts):
+            if turn < count:
+                made.append(machine.say(f"talk-{number}"))
+    return machine, made
+
+
+@settings(max_examples=40, deadline=None)
+@given(st.lists(st.integers(1, 14), min_size=1, max_size=3), st.data())
+def test_what_is_lacking_is_selected(counts: list[int], data: st.DataObject) -> None:
+    """Whatever is wanted and had, the selection holds all of the difference and nothing outside the wanted closure."""
+    machine, made = conversations(counts)
+    wanted = [one.id for one in data.draw(st.lists(st.sampled_from(made), min_size=1, max_size=3))]
+    had = [one.id for one in data.draw(st.lists(st.sampled_from(made), max_size=3))]
+    with machine.store.read() as reader:
+        chosen = set(select(reader, wanted, had).addresses)
+        assert closure(reader, wanted) - closure(reader, had) <= chosen <= closure(reader, wanted)
+
+
+def test_one_more_turn_selects_only_what_it_brings() -> None:
+    """Of a conversation of 300 turns the next one selects its own objects, and no more."""
+    machine = Machine(1)
+    before = machine.talk(300)
+    after = machine.say()
+    with machine.store.read() as reader:
+        chosen = set(select(reader, [after.id], [before.id]).addresses)
+        assert chosen == closure(reader, [after.id]) - closure(reader, [before.id])
+
+
+def test_marks_hold_what_was_added() -> None:
+    """A set of addresses as bitmaps: members once, lane by lane in order."""
+    marks = Marks()
+    addresses = [1, 9, 8, 1 << 36 | 5, 2 << 36 | 70_000, 9]
+    assert [marks.add(one) for one in addresses] == [True] * 5 + [False]
+    assert list(marks) == [1, 8, 9, 1 << 36 | 5, 2 << 36 | 70_000]
+    marks.discard(8)
+    assert 8 not in marks
+    assert len(marks) == 4
