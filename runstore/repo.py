@@ -14,7 +14,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any, Literal, Self
 
 from runstore import refs
-from runstore.errors import InvalidInput, NotFound
+from runstore.errors import Conflict, InvalidInput
 from runstore.model.executions import decode_execution
 from runstore.model.ids import Kind, Link, Object
 from runstore.model.run import Id, Run
@@ -27,9 +27,12 @@ if TYPE_CHECKING:
     from runstore.maintenance.fsck import Finding
     from runstore.maintenance.gc import Collected
     from runstore.query.diff import Diff
+    from runstore.query.find import Use
+    from runstore.query.grep import Match
     from runstore.query.log import Entry
     from runstore.query.revisions import Found
-    from runstore.refs import Change, Ref
+    from runstore.refs import Change, Operation, Ref
+    from runstore.runs.completeness import Verdict
     from runstore.runs.record import Chain, Draft, Move, Recorded, Recorder
 
 TABLES = (*refs.TABLES, *RUN_TABLES)
@@ -91,6 +94,10 @@ class Repo:
         """Release the store. Idempotent."""
         self.store.close()
 
+    def now(self) -> int:
+        """Return the time of this repo's clock, in microseconds since 1970 UTC."""
+        return self._clock()
+
     # --- putting in ---------------------------------------------------------------------------------------------------------
 
     def add(self, run: Run | Mapping[str, Any], *, ref: str | None = None, **fields: Any) -> Recorded:
@@ -109,9 +116,9 @@ class Repo:
         drafts = [self._draft(run, dict(fields), now) for run, fields in items]
         return self._recorder.record(drafts, now=now) if drafts else []
 
-    def record_chains(self, chains: Sequence[Chain]) -> tuple[int, int]:
-        """Store what an importer brings, in one transaction; return the counts of new objects and bytes. See Recorder.record_chains."""
-        return self._recorder.record_chains(chains, now=self._clock())
+    def importing(self) -> Importing:
+        """Return a recorder for an importer's chains. All that goes through one is undone together."""
+        return Importing(self, self._clock())
 
     def put(self, value: Any) -> Id:
         """Store a value (bytes: a blob) that no run refers to yet, and return its id. gc keeps it for its grace period."""
@@ -136,10 +143,7 @@ class Repo:
         return compose.draft(run, ref, stated)
 
     def _move(self, writer: Writer, moves: list[Move], now: int) -> None:
-        operation = refs.Operation(writer, now=now, actor=self.actor, action="add")
-        for move in moves:
-            operation.move(move.ref, move.old, move.new, extends=move.count == 1 and move.old is not None)
-        refs.set_last(writer, moves[-1].new)
+        _apply(refs.Operation(writer, now=now, actor=self.actor, action="add"), writer, moves)
 
     # --- getting out --------------------------------------------------------------------------------------------------------
 
@@ -188,6 +192,42 @@ class Repo:
         with self.store.read() as reader:
             return diff(reader, self.resolve(old).link, self.resolve(new).link)
 
+    def grep(self, pattern: str, *revisions: str, places: Sequence[str] | None = None, ignore_case: bool = False) -> Iterator[Match]:
+        """Yield where a regular expression stands in the executions that `log` of the revisions gives, newest first."""
+        from runstore.query import grep
+        from runstore.query.log import log
+
+        entries = log(self.store, revisions, now=self._clock())
+        return grep.search(self.store, entries, pattern, grep.PLACES if places is None else places, ignore_case=ignore_case)
+
+    def find(self, content: Link | bytes | Any) -> list[Use]:
+        """Return the runs and executions that use an object: its link, bytes (a file) or a value (a message, a tool, a document)."""
+        from runstore.query.find import find, links_of_bytes, links_of_value
+
+        if isinstance(content, Link):
+            links: Sequence[Link] = [content]
+        else:
+            links = links_of_bytes(content) if isinstance(content, bytes) else links_of_value(content)
+        with self.store.read() as reader:
+            return list(find(reader, *links))
+
+    def check(self, revision: str) -> Verdict:
+        """Return whether the run that a revision names is complete and repeatable, with reasons per slot (docs/how-to/check-a-run.md)."""
+        from runstore.query.revisions import resolve, to_run, to_target
+        from runstore.runs.completeness import check
+
+        with self.store.read() as reader:
+            link = to_target(reader, resolve(reader, revision, now=self._clock()).link)
+            return check(reader, to_run(reader, link), link if link.kind == Kind.EXECUTION else None)
+
+    def dump(self, revision: str | None = None) -> Iterator[Object]:
+        """Yield every object, or all that a revision leads to, what an object links to before it."""
+        from runstore.maintenance.dump import dump
+
+        start = None if revision is None else self.resolve(revision).link
+        with self.store.read() as reader:
+            yield from dump(reader, start)
+
     def executions(self, revision: str) -> list[ExecutionView]:
         """Return all executions of the run that a revision names, in the order of recording."""
         from runstore.query.revisions import resolve, to_run
@@ -217,7 +257,7 @@ class Repo:
                 refs.Operation(writer, now=now, actor=self.actor, action="set", message=message).move(full, old, target)
             found = refs.read(writer, full)
         if found is None:
-            raise NotFound(f"there is no ref {full}")
+            raise Conflict(f"there is no ref {full}, and it was expected at {old}", hint="read it again and retry")
         return found
 
     def delete_ref(self, name: str, *, message: str = "") -> None:
@@ -254,7 +294,7 @@ class Repo:
             return refs.expire(writer, before, lookup.first_parent(writer))
 
     def undo(self) -> list[Change]:
-        """Take back the newest operation on refs that is not taken back yet, as an operation of its own. Raises NotFound if there is none."""
+        """Take back the newest operation on refs that is not taken back yet, as an operation of its own. NotFound if none is left."""
         now = self._clock()
         with self.store.write(now=now) as writer:
             return refs.undo(writer, lookup.first_parent(writer), now=now, actor=self.actor)
@@ -294,6 +334,31 @@ class Repo:
 
         with self.store.write(now=self._clock()) as writer:
             index.rebuild(writer)
+
+
+class Importing:
+    """What one import records: chains from `parents: []`, in as many transactions as it takes, undone as one operation."""
+
+    def __init__(self, repo: Repo, started: int) -> None:
+        from runstore.runs.record import Recorder
+
+        self._repo = repo
+        self._message = f"{refs.IMPORT} {started}"
+        self._recorder = Recorder(repo.store, refs.get, self._move)
+
+    def record(self, chains: Sequence[Chain]) -> tuple[int, int]:
+        """Store chains in one transaction; return the counts of new objects and of their bytes. See Recorder.record_chains."""
+        return self._recorder.record_chains(chains, now=self._repo.now())
+
+    def _move(self, writer: Writer, moves: list[Move], now: int) -> None:
+        operation = refs.Operation(writer, now=now, actor=self._repo.actor, action=refs.IMPORT, message=self._message)
+        _apply(operation, writer, moves)
+
+
+def _apply(operation: Operation, writer: Writer, moves: list[Move]) -> None:
+    for move in moves:
+        operation.move(move.ref, move.old, move.new, extends=move.length == 1 and move.old is not None)
+    refs.set_last(writer, moves[-1].new)
 
 
 def open_repo(

@@ -10,6 +10,7 @@ from typing import Any, ClassVar
 import runstore
 from benchmarks.call import Call
 from benchmarks.peers.protocol import Peer
+from runstore.query.summary import Summaries
 
 BATCH = 1000
 NAME_CHARS = 150
@@ -50,7 +51,8 @@ class Runstore(Peer):
         return {name: _whole(getattr(found, name)) for name in call.slots}, _whole(found.output)
 
     def log(self, count: int) -> int:
-        return len([entry.line for entry in self.repo.log(limit=count)])
+        summaries = Summaries(self.repo.fetch)
+        return len([summaries.of(entry.execution) for entry in self.repo.log(limit=count)])
 
     def walk(self, count: int) -> int:
         """The newest `count` executions without a line about each."""

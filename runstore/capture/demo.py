@@ -31,7 +31,9 @@ DOCUMENTS = [
 ]
 QUESTIONS = ["When does the library open on Saturdays?", "How often can a loan be renewed?"]
 
-_COMMON = frozenset(["a", "an", "and", "at", "be", "can", "does", "for", "has", "how", "in", "is", "it", "may", "of", "often", "on", "the", "to", "when"])
+_COMMON = frozenset(
+    ["a", "an", "and", "at", "be", "can", "does", "for", "has", "how", "in", "is", "it", "may", "of", "often", "on", "the", "to", "when"]
+)
 
 
 def record(repo: Repo) -> list[Recorded]:

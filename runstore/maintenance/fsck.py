@@ -7,7 +7,7 @@ derived tables follow from the objects?
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from typing import NamedTuple
+from typing import NamedTuple, cast
 
 from runstore import refs
 from runstore.errors import Damaged, NotFound, RunstoreError
@@ -20,7 +20,7 @@ from runstore.model.trees import decode_tree
 from runstore.runs.absence import absence
 from runstore.runs.index import Indexer
 from runstore.runs.tables import TABLES
-from runstore.store.protocol import Reader, Store
+from runstore.store.protocol import Reader, Store, Writer
 
 Progress = Callable[[int], None]
 
@@ -88,14 +88,14 @@ def _rules(reader: Reader, obj: Object) -> None:
 def _derived(reader: Reader) -> Iterator[Finding]:
     expected = _Collector(reader)
     indexer = Indexer()
-    indexer.add(expected, ((address, obj) for address, obj in _located(reader)))
+    indexer.add(cast(Writer, expected), ((address, obj) for address, obj in _located(reader)))
     for table in TABLES:
         if table.row_bytes is None:
             continue
         actual, wanted = set(reader.rows(table.name)), expected.found.get(table.name, set())
         if actual != wanted:
-            message = f"the derived table {table.name} lacks {len(wanted - actual)} rows and has {len(actual - wanted)} too many; `runstore reindex` builds it anew"
-            yield Finding("index", table.name, message)
+            fact = f"lacks {len(wanted - actual)} rows and has {len(actual - wanted)} too many"
+            yield Finding("index", table.name, f"the derived table {table.name} {fact}; `runstore reindex` builds it anew")
 
 
 class _Collector:

@@ -1,7 +1,7 @@
 """Collecting: objects that nothing keeps are left behind when the store is copied.
 
-Kept is what refs, reflog and tags lead to, what was added within the grace period, what was added while a writer that is still at work holds
-a lease, and all that these lead to. Readers keep their snapshot.
+Kept is what refs, reflog and tags lead to, what was added within the grace period, what was added while a writer that is still at
+work holds a lease, and all that these lead to. Readers keep their snapshot.
 """
 
 from __future__ import annotations
@@ -19,7 +19,10 @@ _DAY = 86_400 * 1_000_000
 
 
 class Collected(NamedTuple):
-    """What a collection found: objects and bytes (uncompressed bodies) kept and dead; `sizes` is None for a dry run or if nothing was dead."""
+    """What a collection found: objects and bytes (of uncompressed bodies) kept and dead.
+
+    `sizes` is None for a dry run or if nothing was dead.
+    """
 
     kept: int
     dead: int

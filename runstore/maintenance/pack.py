@@ -1,7 +1,8 @@
 """Pack: copy the store into a new file in reading order, where it is smallest and reads fastest.
 
-Reading order is the order in which people and replays read: ref by ref, oldest execution first, what an object links to before it. Neighbours
-then resemble one another, and compress. Large bodies go by kind and size instead, so that near-duplicates meet. No object is dropped.
+Reading order is the order in which people and replays read: ref by ref, oldest execution first, what an object links to before it.
+Neighbours then resemble one another, and compress. Large bodies go by kind and size instead, so that near-duplicates
+meet. No object is dropped.
 """
 
 from __future__ import annotations

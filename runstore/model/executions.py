@@ -8,9 +8,8 @@ Source: docs/spec/identity.md, "Executions".
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass, fields
 from itertools import pairwise
-from typing import Any
+from typing import Any, NamedTuple
 
 from runstore.errors import InvalidInput, LimitExceeded, Refused
 from runstore.model.encoding import ANY_KIND, decode, decode_trusted
@@ -23,8 +22,7 @@ from runstore.model.settings import check_normal, encode_settings, normalise
 STATUSES = ("ok", "error", "partial", "interrupted", "merge")
 
 
-@dataclass(frozen=True)
-class Execution:
+class Execution(NamedTuple):
     """One occurrence of a run, or a merge. What is None stands nowhere in the body.
 
     `started` and `ended` are integer microseconds since 1970 UTC; `parents` are links to what stood on the ref before.
@@ -52,8 +50,9 @@ class Execution:
         return self.status == "merge"
 
 
-_KEYS = tuple(sorted(field.name for field in fields(Execution)))
+_KEYS = tuple(sorted(Execution._fields))
 _KNOWN = frozenset(_KEYS)
+_PLACES = tuple((key, Execution._fields.index(key)) for key in _KEYS)
 _HEADS = {key: pack_text(key) for key in _KEYS}
 _LINKS = {
     "run": frozenset((Kind.TREE,)),
@@ -72,17 +71,14 @@ def encode_execution(execution: Execution, blobs: list[Object] | None = None) ->
 
     Bytes inside `usage`, `notes` and `extra` become blobs, which are added to `blobs`; without it they are an error.
     """
-    given = execution.__dict__
-    value = {key: _plain(item) for key in _KEYS if (item := given.get(key)) is not None}
-    value.setdefault("parents", [])
+    value = {key: _plain(item) for key, place in _PLACES if (item := execution[place]) is not None}
     try:
         _check(value)
     except Refused as error:
         raise InvalidInput(str(error), kind=error.kind) from error
     parts = [map_head(len(value))]
-    for key in _KEYS:
-        if key in value:
-            parts += (_HEADS[key], _encode_field(key, value[key], blobs))
+    for key, item in value.items():
+        parts += (_HEADS[key], _encode_field(key, item, blobs))
     body = b"".join(parts)
     if len(body) > MAX_NODES:  # its maps may be sound one by one and too large together
         try:
@@ -145,9 +141,7 @@ def decode_execution_trusted(body: bytes) -> Execution:
 def _execution(value: Any) -> Execution:
     _check(value)
     value["parents"] = tuple(value["parents"])
-    execution = Execution.__new__(Execution)
-    execution.__dict__.update(value)  # what is missing is None by the defaults of the class; faster than __init__ for each
-    return execution
+    return Execution(**value)
 
 
 def _check(value: Any) -> None:

@@ -7,7 +7,7 @@ Source: docs/spec/identity.md, "Lists".
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from runstore.errors import Refused
 from runstore.model.general import LINK_HEAD, array_head, pack_int
@@ -25,8 +25,7 @@ _STRIDE = 36
 _WIDTHS = {0xCC: 1, 0xCD: 2, 0xCE: 4, 0xCF: 8}
 
 
-@dataclass(frozen=True, slots=True)
-class Leaf:
+class Leaf(NamedTuple):
     """A node of level 0: the links of its elements as 33 bytes each."""
 
     raws: tuple[bytes, ...]
@@ -47,8 +46,7 @@ class Leaf:
         return tuple(map(link_from_raw, self.raws))
 
 
-@dataclass(frozen=True, slots=True)
-class Inner:
+class Inner(NamedTuple):
     """A node above the leaves: for each child the number of elements below it, and its link as 33 bytes."""
 
     level: int

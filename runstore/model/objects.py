@@ -114,7 +114,10 @@ def execution_raws(execution: Execution) -> list[bytes]:
 
 
 def raws_of(kind: int, body: bytes) -> Sequence[bytes]:
-    """Return the links that stand in a body as 33 bytes each, as `links_of` does and faster. The body was verified when it entered the store."""
+    """Return the links that stand in a body as 33 bytes each, as `links_of` does and faster.
+
+    The body was verified when it entered the store.
+    """
     if kind == Kind.BLOB or LINK_HEAD not in body:
         return ()
     if kind == Kind.LIST:

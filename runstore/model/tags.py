@@ -6,8 +6,7 @@ Source: docs/spec/identity.md, "Tags".
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from runstore.errors import InvalidInput, Refused
 from runstore.model.encoding import ANY_KIND, decode, decode_trusted
@@ -16,8 +15,7 @@ from runstore.model.scalars import LEAST_INT, MOST_INT
 from runstore.model.settings import check_normal, encode_settings
 
 
-@dataclass(frozen=True, slots=True)
-class Tag:
+class Tag(NamedTuple):
     """A named statement about any object. `time` is integer microseconds since 1970 UTC."""
 
     target: Link

@@ -17,6 +17,7 @@ from runstore.store.protocol import Reader, Table, Writer
 REFS = Table("refs")
 TABLES = (REFS, reflog.REFLOG, reflog.STATE)
 _STRETCH_BYTES = 6
+IMPORT = "import"
 
 
 class Ref(NamedTuple):
@@ -103,7 +104,8 @@ def undo(writer: Writer, first_parent: reflog.FirstParent, *, now: int, actor: s
     Raises NotFound if there is nothing left to undo, Conflict if a ref has been moved since by something that cannot be undone.
     """
     target = _newest_not_undone(writer, first_parent)
-    operation = Operation(writer, now=now, actor=actor, action="undo", message=str(target[0].time))
+    times = sorted({change.time for change in target})
+    operation = Operation(writer, now=now, actor=actor, action="undo", message=",".join(map(str, times)))
     for change in target:
         if change.old is None and change.new is not None:
             operation.delete(change.ref, change.new)
@@ -127,15 +129,20 @@ def _newest_not_undone(reader: Reader, first_parent: reflog.FirstParent) -> list
     undone: set[int] = set()
     found: list[reflog.Change] = []
     for change in reflog.changes(reader, first_parent):
-        if found and change.time != found[0].time:
+        if found and not _together(found[0], change):
             break
         if change.action == "undo":
-            undone.add(int(change.message))
+            undone.update(map(int, change.message.split(",")))
         elif change.time not in undone:
             found.append(change)
     if not found:
         raise NotFound("there is nothing to undo", hint="`runstore reflog` lists what was done")
     return found
+
+
+def _together(one: reflog.Change, other: reflog.Change) -> bool:
+    # An import takes several transactions; its message is its own.
+    return one.time == other.time or (one.action == other.action == IMPORT and one.message == other.message)
 
 
 def _expect(name: str, old: Link | None, found: Ref | None) -> None:

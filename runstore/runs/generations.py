@@ -31,7 +31,8 @@ def near(links: Iterable[Link]) -> Near:
 def generation_rows(reader: Reader, new: Mapping[int, Near], locate: Callable[[bytes], int | None]) -> list[bytes]:
     """Return the rows for new executions, given by address with the ids of the executions that each links to, in any order.
 
-    `locate` gives the address of an object that is here, or None. Where an older execution has no row yet, its row is among those returned too.
+    `locate` gives the address of an object that is here, or None.
+    Where an older execution has no row yet, its row is among those returned too.
     """
     found: dict[int, int] = {}
     for start in new:

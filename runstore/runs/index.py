@@ -58,8 +58,8 @@ class Indexer:
         executions: dict[int, Near] = {}
         partial, late = any_absent(writer), False
         for address, obj in new:
-            kind, id, body = obj
-            places.known[id] = address
+            kind, _, body = obj
+            places.known[obj.id] = address
             if partial and arrive(writer, address, obj):
                 late = late or kind == Kind.EXECUTION
             if kind == Kind.BLOB:

@@ -37,7 +37,10 @@ class Chain(NamedTuple):
 
 
 class Recorded(NamedTuple):
-    """What was recorded for one draft. `new_objects` and `new_bytes` (uncompressed bodies) count the whole transaction on its first draft."""
+    """What was recorded for one draft.
+
+    `new_objects` and `new_bytes` (of uncompressed bodies) count the whole transaction, on its first draft.
+    """
 
     run: Link
     request: bytes
@@ -52,12 +55,12 @@ MoveTips = Callable[[Writer, "list[Move]", int], None]
 
 
 class Move(NamedTuple):
-    """A ref that goes from `old` to `new`, `count` executions further on a line (0: not by appending alone)."""
+    """A ref that goes from `old` to `new`, `length` executions further on a line (0: not by appending alone)."""
 
     ref: str
     old: Link | None
     new: Link
-    count: int
+    length: int
 
 
 class Recorder:
@@ -122,15 +125,15 @@ class Recorder:
         self._indexer.add(writer, new)
         moves: dict[str, Move] = {}
         for draft, execution in zip(drafts, executions, strict=True):
-            count = moves[draft.ref].count + 1 if draft.ref in moves else 1
+            count = moves[draft.ref].length + 1 if draft.ref in moves else 1
             moves[draft.ref] = Move(draft.ref, tips[draft.ref], execution.link, count)
         self._move_tips(writer, list(moves.values()), now)
 
     def record_chains(self, chains: Sequence[Chain], *, now: int) -> tuple[int, int]:
         """Store chains from `parents: []`, and let each ref lead to its chain, in one transaction. Return counts of new objects and bytes.
 
-        A ref that leads to the chain already stays; one that stands inside the chain moves to its end; one that stands elsewhere is joined with it
-        by a merge, so that nothing recorded is lost.
+        A ref that leads to the chain already stays; one that stands inside the chain moves to its end; one that stands elsewhere is
+        joined with it by a merge, so that nothing recorded is lost.
         """
         drafts = [draft for chain in chains for draft in chain.drafts]
         made = [chain_from(chain.drafts, None) for chain in chains]

@@ -79,6 +79,7 @@ class RunView:
 
     @property
     def link(self) -> Link:
+        """The kind and the id."""
         return Link(Kind.TREE, self.object.id)
 
     @cached_property
@@ -117,6 +118,7 @@ class ExecutionView:
 
     @property
     def link(self) -> Link:
+        """The kind and the id."""
         return Link(Kind.EXECUTION, self.object.id)
 
     @cached_property
@@ -136,12 +138,13 @@ class ExecutionView:
 
     @property
     def parents(self) -> tuple[Link, ...]:
+        """What stood on the ref before."""
         return self.fields.parents
 
     def __getattr__(self, name: str) -> Any:
         if name.startswith("_"):
             raise AttributeError(name)
-        if name in Execution.__dataclass_fields__:
+        if name in Execution._fields:
             return getattr(self.fields, name)
         if self.run is None:
             raise AttributeError(f"a merge has no {name!r}")

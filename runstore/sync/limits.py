@@ -18,8 +18,8 @@ GIB = 1 << 30
 class Limits(NamedTuple):
     """What one transfer may bring. Bytes are raw ones.
 
-    `ratio` is raw bytes over received ones, beyond 64 MiB; `refs` is how many may be updated at once; `seconds` is the time that a
-    transfer may take.
+    `ratio` is raw bytes over received ones, beyond 64 MiB; `unordered` is bytes of frames that lead to later ones, which are stored in one
+    transaction; `refs` is how many may be updated at once; `seconds` is the time that a transfer may take.
     """
 
     objects: int = 4_000_000
@@ -27,6 +27,7 @@ class Limits(NamedTuple):
     body: int = 48 << 20
     frame: int = 64 << 20
     ratio: int = 1000
+    unordered: int = 128 << 20
     refs: int = 100_000
     seconds: int = 3600
 
@@ -36,7 +37,7 @@ class Limits(NamedTuple):
 
 
 # Who fetches chose the peer, and may want a blob of any size that the format allows.
-FETCHING = Limits(objects=1 << 32, bytes=1 << 44, body=4 * GIB, frame=4 * GIB + (1 << 20), refs=1 << 24, seconds=7 * 86_400)
+FETCHING = Limits(objects=1 << 32, bytes=1 << 44, body=4 * GIB, frame=4 * GIB + (1 << 20), unordered=1 << 44, refs=1 << 24, seconds=7 * 86_400)
 SERVING = Limits()
 
 

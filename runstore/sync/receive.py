@@ -95,9 +95,20 @@ class Receiver:
             found = inspection.take(open_frame(frame))
             self._ids.append(b"".join([obj.id for obj in found]))
         inspection.finish(roots)
+        self._check_order(inspection)
         self._check_merges(reader, inspection)
         self._inspected = inspection
         return inspection
+
+    def _check_order(self, inspection: Inspection) -> None:
+        """What leads to later frames goes into one transaction, and so into memory."""
+        size = sum(self.spool.headers[number].length for number in inspection.unordered)
+        if size > self._limits.unordered:
+            raise Refused(
+                f"{size:,} bytes of frames lead to objects that come after them; the most is {self._limits.unordered:,} here",
+                hint="send an object after those that it links to, or push in parts",
+                kind="limit-exceeded",
+            )
 
     def _check_merges(self, reader: Reader, inspection: Inspection) -> None:
         ancestry = self.ancestry(reader, inspection)

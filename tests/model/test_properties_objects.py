@@ -121,7 +121,7 @@ EXECUTIONS = st.builds(
 def test_executions_read_back(execution: Execution) -> None:
     """An execution's body is its settings map; it reads back, and encoding what was read gives it again."""
     made = encode_execution(execution)
-    fields = {key: list(item) if key == "parents" else item for key, item in vars(execution).items() if item is not None}
+    fields = {key: list(item) if key == "parents" else item for key, item in execution._asdict().items() if item is not None}
     assert made.body == encode_settings(fields, links=ANY_KIND).body
     read = decode_execution(made.body)
     assert read == decode_execution_trusted(made.body)

@@ -14,6 +14,7 @@ PARENTS: dict[Link, Link] = {}
 
 
 def link(number: int) -> Link:
+    """Execution n."""
     return Link(Kind.EXECUTION, number.to_bytes(32, "big"))
 
 
@@ -25,22 +26,26 @@ def parent(of: Link) -> Link | None:
 
 @pytest.fixture
 def store() -> Iterator[Store]:
+    """An empty store with the tables of refs."""
     made = MemoryStore(refs.TABLES)
     yield made
     made.close()
 
 
 def move(store: Store, name: str, old: Link | None, new: Link, *, now: int = 1000, actor: str = "ann", extends: bool = False) -> None:
+    """Move a ref in a transaction of its own."""
     with store.write() as writer:
         refs.Operation(writer, now=now, actor=actor, action="add").move(name, old, new, extends=extends)
 
 
 def log(store: Store, name: str | None = None) -> list[refs.Change]:
+    """Return the changes of one ref or of all."""
     with store.read() as reader:
         return list(refs.changes(reader, parent) if name is None else refs.changes_of(reader, name, parent))
 
 
 def target(store: Store, name: str) -> Link | None:
+    """Return where a ref stands."""
     with store.read() as reader:
         return refs.get(reader, name)
 

@@ -26,8 +26,8 @@ def finish(running: list[subprocess.Popen[str]]) -> list[list[str]]:
 def check_whole(directory: Path, acknowledged: list[str]) -> None:
     """Every acknowledged execution is readable with all that it leads to, and fsck finds nothing."""
     with runstore.open(directory) as repo:
-        for id in acknowledged:
-            execution = repo.show(f"execution:{id}")
+        for name in acknowledged:
+            execution = repo.show(f"execution:{name}")
             assert execution.output[0]["content"].startswith("answer")
             assert execution.history[-1]["content"].startswith("question")
         assert list(repo.fsck()) == []
@@ -41,10 +41,10 @@ def test_adders_on_one_ref_make_one_chain(tmp_path: Path, processes: int, adds: 
     with runstore.open(tmp_path / "s") as repo:
         chain = [entry.link.hex for entry in repo.log("main")]
         assert len(chain) == processes * adds
-        assert set(chain) == {id for ids in acknowledged for id in ids}
-        place = {id: at for at, id in enumerate(chain)}
+        assert set(chain) == {name for ids in acknowledged for name in ids}
+        place = {name: at for at, name in enumerate(chain)}
         for ids in acknowledged:
-            assert sorted(ids, key=lambda id: -place[id]) == ids
+            assert sorted(ids, key=lambda name: -place[name]) == ids
         assert len(repo.reflog("main")) == processes * adds
     check_whole(tmp_path / "s", chain[:: max(1, len(chain) // 50)])
 
@@ -65,7 +65,7 @@ def test_pack_and_gc_lose_nothing_under_adders(tmp_path: Path, processes: int, a
                 break
     acknowledged = finish(running)
     assert all(len(ids) == adds for ids in acknowledged)
-    check_whole(directory, [id for ids in acknowledged for id in ids])
+    check_whole(directory, [name for ids in acknowledged for name in ids])
 
 
 @pytest.mark.parametrize(

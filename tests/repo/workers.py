@@ -15,10 +15,11 @@ ROOT = Path(__file__).resolve().parents[2]
 
 
 def main(directory: str, worker: str, count: str, ref: str) -> None:
+    """Add `count` executions to a ref and print the id of each once it is acknowledged."""
     with runstore.open(directory, actor=f"worker-{worker}") as repo:
         history: list[dict[str, str]] = []
         for number in range(int(count)):
-            history = history[-20:] + [{"role": "user", "content": f"question {number} of worker {worker}"}]
+            history = [*history[-20:], {"role": "user", "content": f"question {number} of worker {worker}"}]
             slots = {"model": {"name": "m"}, "prompt": "Be brief.", "history": history, "tools": False}
             answer = {"role": "assistant", "content": f"answer {number} of worker {worker}"}
             recorded = repo.add(slots, ref=ref, output=[answer], notes={"worker": worker, "number": number})

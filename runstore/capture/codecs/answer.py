@@ -66,10 +66,10 @@ class JsonAnswers:
 
     def rebuild_response(self, answer: Answer, blob: Blob | None = None) -> dict[str, Any]:
         """See `Codec`."""
-        rest = answer.response.get("body")
-        if not isinstance(rest, dict):
+        kept = answer.response.get("body")
+        if not isinstance(kept, dict):
             raise InvalidInput("this response was no JSON object", kind="bad-response")
-        rest = unlift(_copy(rest), blob)
+        rest: dict[str, Any] = unlift(_copy(kept), blob)
         if answer.output is None and answer.runtime is None and answer.usage is None:
             return rest
         return self.put(rest, unlift(answer.output, blob), dict(answer.runtime or {}), answer.usage)

@@ -23,13 +23,14 @@ from runstore.errors import InvalidInput
 
 FIELDS = {
     **anthropic_messages.FIELDS,
-    **places(Place.PROMPT, "prompt inputText texts preamble"),
+    **places(Place.PROMPT, "prompt inputText texts preamble singleEmbeddingParams segmentedEmbeddingParams"),
     **places(Place.HISTORY, "message chat_history"),
     "documents": Place.DOCUMENTS,
     "response_format": Place.FORMAT,
     **places(
         Place.PARAMETER,
-        "toolConfig inferenceConfig textGenerationConfig schemaVersion taskType singleEmbeddingParams max_gen_len max_tokens_to_sample p k stop"
+        "toolConfig inferenceConfig textGenerationConfig schemaVersion taskType"
+        " max_gen_len max_tokens_to_sample p k stop"
         " n seed topP topK maxTokens temperature numResults countPenalty presencePenalty frequencyPenalty return_likelihoods return_prompt"
         " input_type truncate embedding_types output_dimension dimensions normalize embeddingTypes",
     ),

@@ -58,14 +58,14 @@ def _add_listed(message: dict[str, Any], key: str, parts: list[Any]) -> None:
 
 
 def _item(items: list[dict[str, Any]], part: Mapping[str, Any]) -> dict[str, Any] | None:
-    index = part.get("index")
-    for item in reversed(items):
-        if index is not None:
-            if item.get("index") == index and (part.get("type") is None or item.get("type") in (None, part.get("type"))):
-                return item
-        elif part.get("id") in (None, "", item.get("id")):
-            return item
-    return None
+    """Return the item that a part belongs to, the last one first; None if it begins a new one."""
+    return next((item for item in reversed(items) if _is_of(item, part)), None)
+
+
+def _is_of(item: Mapping[str, Any], part: Mapping[str, Any]) -> bool:
+    if part.get("index") is None:
+        return part.get("id") in (None, "", item.get("id"))
+    return item.get("index") == part["index"] and (part.get("type") is None or item.get("type") in (None, part["type"]))
 
 
 def _add_audio(message: dict[str, Any], value: Mapping[str, Any]) -> None:

@@ -25,8 +25,10 @@ _COMMON = {
     **delivery("stream", "priority"),
     **places(
         Place.PARAMETER,
-        "temperature max_tokens max_input_tokens k p seed stop_sequences frequency_penalty presence_penalty safety_mode citation_options citation_quality"
-        " tool_choice strict_tools logprobs thinking raw_prompting prompt_truncation force_single_step search_queries_only return_likelihoods"
+        "temperature max_tokens max_input_tokens k p seed stop_sequences frequency_penalty presence_penalty"
+        " safety_mode citation_options citation_quality"
+        " tool_choice strict_tools logprobs thinking raw_prompting prompt_truncation force_single_step"
+        " search_queries_only return_likelihoods"
         " num_generations truncate end_sequences logit_bias",
     ),
 }

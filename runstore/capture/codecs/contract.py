@@ -80,6 +80,10 @@ class Codec(Protocol):
         """Read a request. Raises InvalidInput only for a URL that is none; a body that is no JSON object is kept as it is."""
         ...
 
+    def keep_request(self, url: str, headers: Headers, body: bytes) -> Decoded:
+        """Keep a request unread: for a body that can be read and that no run can hold, too deep or too large."""
+        ...
+
     def rebuild_request(self, slots: Mapping[str, Any], wire: Mapping[str, Any], blob: Blob | None = None) -> Request:
         """Write a request again: byte for byte that which was decoded to these slots and this envelope.
 
@@ -92,7 +96,7 @@ class Codec(Protocol):
         ...
 
     def decode_response(self, status: int, headers: Headers, body: bytes, like: Any = None) -> Answer:
-        """Read an answer, in one piece or streamed. `like` is the request's history: its shapes are those that the next history will have."""
+        """Read an answer, in one piece or streamed. `like` is the request's history: the next one will have its shapes."""
         ...
 
     def rebuild_response(self, answer: Answer, blob: Blob | None = None) -> dict[str, Any]:

@@ -22,10 +22,13 @@ _CONFIG = {
     ),
     **places(
         Place.PARAMETER,
-        "stopSequences responseModalities thinkingConfig candidateCount maxOutputTokens temperature topP topK seed presencePenalty frequencyPenalty"
-        " responseLogprobs logprobs enableEnhancedCivicAnswers speechConfig mediaResolution audioTimestamp routingConfig modelSelectionConfig imageConfig"
+        "stopSequences responseModalities thinkingConfig candidateCount maxOutputTokens temperature topP topK"
+        " seed presencePenalty frequencyPenalty"
+        " responseLogprobs logprobs enableEnhancedCivicAnswers speechConfig mediaResolution audioTimestamp"
+        " routingConfig modelSelectionConfig imageConfig"
         " enableAffectiveDialog"
-        " stop_sequences response_modalities thinking_config candidate_count max_output_tokens top_p top_k presence_penalty frequency_penalty"
+        " stop_sequences response_modalities thinking_config candidate_count max_output_tokens top_p top_k"
+        " presence_penalty frequency_penalty"
         " response_logprobs speech_config media_resolution audio_timestamp routing_config image_config",
     ),
 }
@@ -127,7 +130,7 @@ def _joined(kept: Any, more: list[Any]) -> list[Any]:
     for part in more:
         if part == {"text": ""}:
             continue  # the last chunk's, where it has nothing more to say
-        last = parts[-1] if parts else None
+        last: Any = parts[-1] if parts else None
         if _is_text(last) and _is_text(part) and last.get("thought") == part.get("thought") and "thoughtSignature" not in last:
             parts[-1] = {**last, **part, "text": last["text"] + part["text"]}
         else:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from runstore.errors import InvalidInput
 from runstore.model.jsontext import parse_json
 
 

@@ -55,7 +55,7 @@ def _may_hold(value: Any) -> bool:
                 return True
             for item in at.values():
                 if type(item) in _DEEP:
-                    stack.append(item)  # noqa: PERF401 - a generator costs more than it saves on the few values of a map
+                    stack.append(item)
         elif type(at) is list:
             stack += at
     return False
@@ -138,7 +138,7 @@ def _take(value: dict[str, Any]) -> dict[str, Any]:
     taken: dict[str, Any] = {}
     for key, item in value.items():
         if type(item) is str:
-            found = _data_url(item) if key in _URL_KEYS and item.startswith("data:") else None
+            found: Any = _data_url(item) if key in _URL_KEYS and item.startswith("data:") else None
             if found is None and item and _is_plain(value, key):
                 found = from_base64(item)
             if found is not None:

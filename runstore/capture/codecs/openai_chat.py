@@ -23,7 +23,8 @@ FIELDS = {
     "functions": Place.TOOLS,
     "documents": Place.DOCUMENTS,
     "response_format": Place.FORMAT,
-    **delivery("stream", "stream_options", "metadata", "user", "safety_identifier", "store", "service_tier", "usage", "priority", "request_id", "id_slot"),
+    **delivery("stream", "stream_options", "metadata", "user", "safety_identifier", "store", "service_tier"),
+    **delivery("usage", "priority", "request_id", "id_slot"),
     **delivery("prompt_cache_key", "prompt_cache_retention", "prompt_cache_options"),
     **places(
         Place.PARAMETER,
@@ -35,7 +36,8 @@ FIELDS = {
         " top_k min_p top_a typical_p repetition_penalty length_penalty use_beam_search best_of min_tokens ignore_eos stop_token_ids"
         " skip_special_tokens spaces_between_special_tokens include_stop_str_in_output truncate_prompt_tokens prompt_logprobs"
         " add_generation_prompt continue_final_message add_special_tokens repeat_penalty repeat_last_n mirostat mirostat_tau mirostat_eta"
-        " dynatemp_range dynatemp_exponent tfs_z samplers n_predict n_probs n_keep cache_prompt dry_multiplier dry_base dry_allowed_length xtc_probability xtc_threshold",
+        " dynatemp_range dynatemp_exponent tfs_z samplers n_predict n_probs n_keep cache_prompt dry_multiplier"
+        " dry_base dry_allowed_length xtc_probability xtc_threshold",
     ),
 }  # fmt: skip
 

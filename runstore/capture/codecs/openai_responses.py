@@ -30,8 +30,8 @@ FIELDS = {
 }
 OPENED = {"text": {"format": Place.FORMAT, "verbosity": Place.PARAMETER}}
 EFFECTIVE = (
-    "temperature", "top_p", "top_logprobs", "frequency_penalty", "presence_penalty", "max_output_tokens", "max_tool_calls", "parallel_tool_calls",
-    "truncation", "reasoning",
+    "temperature", "top_p", "top_logprobs", "frequency_penalty", "presence_penalty", "max_output_tokens", "max_tool_calls",
+    "parallel_tool_calls", "truncation", "reasoning",
 )  # fmt: skip
 """Settings that the answer reports as those that applied. Instructions, tools and formats that it repeats are the request's own words."""
 

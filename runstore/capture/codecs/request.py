@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from functools import partial
 from typing import Any, NamedTuple
 from urllib.parse import quote, unquote
@@ -15,18 +16,17 @@ from urllib.parse import quote, unquote
 from runstore.capture.codecs import jsonstyle
 from runstore.capture.codecs.contract import RAW, STYLED, UNREAD, Decoded, Request, Unresolved
 from runstore.capture.codecs.jsonread import read_fast, read_strict
-from runstore.capture.codecs.media import Blob, lift, unlift
+from runstore.capture.codecs.media import Blob, unlift
 from runstore.capture.codecs.places import Layout, Place
+from runstore.capture.codecs.placing import Placing, Taking, lift_media, settings_of
 from runstore.capture.codecs.pointers import unresolved
 from runstore.capture.codecs.urls import VERSION_HEADERS, Headers, read_headers, read_url
 from runstore.errors import InvalidInput
-from runstore.model.settings import normalise
-from runstore.model.trees import ABSENT, SlotState
+from runstore.model.trees import ABSENT
 
 INSTRUCTING = ("system", "developer")
-_LISTS = {Place.HISTORY: "history", Place.DOCUMENTS: "documents", Place.TOOLS: "tools"}
 _DEPLOYMENT = re.compile(r"/openai/deployments/([^/]+)\Z")
-_MEDIA_SLOTS = ("prompt", "history", "documents", "extra")
+_TEXT_BYTES = 1 << 20  # above this an unread body is a blob, and never too large for a value
 
 
 class Located(NamedTuple):
@@ -35,6 +35,14 @@ class Located(NamedTuple):
     base: str
     model: str | None = None
     operation: str | None = None
+
+
+class Start(NamedTuple):
+    """What URL and headers say of a request: settings of the model, the beginning of the envelope, and the model that the path names."""
+
+    model: dict[str, Any]
+    wire: dict[str, Any]
+    named: str | None
 
 
 def with_deployment(located: Located) -> Located:
@@ -64,43 +72,35 @@ class JsonRequests:
 
     def decode_request(self, url: str, headers: Headers, body: bytes) -> Decoded:
         """See `Codec`."""
-        target = read_url(url)
-        wire_headers, model_headers = read_headers(headers)
-        located = self.locate(target.path)
-        model: dict[str, Any] = {"api": self.name}
-        if located.operation:
-            model["operation"] = located.operation
-        if not target.loopback:
-            model["endpoint"] = target.origin + located.base
-        model |= target.versions
-        model |= model_headers
-        wire: dict[str, Any] = {"codec": f"{self.name}/{self.version}", "url": target.kept}
-        if wire_headers:
-            wire["headers"] = wire_headers
+        start = self._start(url, headers)
         try:
             text = body.decode("utf-8")
             value = read_fast(text)
         except (UnicodeDecodeError, InvalidInput):
-            return _unread(model, located, wire, body)
+            return _unread(start, body)
         if type(value) is not dict:
-            return _unread(model, located, wire, body)
-        slots = self._slots(value, model, wire, located.model)
-        lifted = _lift_media(slots)
+            return _unread(start, body)
+        slots, wire = self._slots(value, start)
+        lifted = lift_media(slots)
         style = jsonstyle.detect(text, self._body(slots, wire, None, lifted=lifted))
         if style is None or style.tokens:
             # Nothing proved yet that no key stands twice and no number is out of range.
             try:
                 read_strict(text)
             except InvalidInput:
-                return _unread({key: item for key, item in model.items() if key != "name"}, located, _bare(wire), body)
+                return _unread(start, body)
         if style is None:
             return Decoded(slots, {**wire, "raw": body}, RAW)
         wire["style"] = jsonstyle.to_value(style)
         return Decoded(slots, wire, STYLED)
 
+    def keep_request(self, url: str, headers: Headers, body: bytes) -> Decoded:
+        """See `Codec`."""
+        return _unread(self._start(url, headers), body)
+
     def rebuild_request(self, slots: Mapping[str, Any], wire: Mapping[str, Any], blob: Blob | None = None) -> Request:
         """See `Codec`."""
-        model = _settings(slots, "model")
+        model = settings_of(slots, "model")
         url = wire.get("url")
         if not isinstance(url, str):
             raise InvalidInput("this envelope states no URL", kind="bad-wire")
@@ -113,6 +113,21 @@ class JsonRequests:
         if wire.get("unread"):
             return ()
         return unresolved(self._body(slots, wire, lambda link: b""), self.layout)
+
+    def _start(self, url: str, headers: Headers) -> Start:
+        """Return what URL and headers say: the beginnings of model and envelope."""
+        target = read_url(url)
+        wire_headers, model_headers = read_headers(headers)
+        located = self.locate(target.path)
+        model: dict[str, Any] = {"api": self.name}
+        if located.operation:
+            model["operation"] = located.operation
+        if not target.loopback:
+            model["endpoint"] = target.origin + located.base
+        wire: dict[str, Any] = {"codec": f"{self.name}/{self.version}", "url": target.kept}
+        if wire_headers:
+            wire["headers"] = wire_headers
+        return Start(model | target.versions | model_headers, wire, located.model)
 
     # --- what a codec may do otherwise ------------------------------------------------------------------------------------------
 
@@ -136,8 +151,9 @@ class JsonRequests:
 
     # --- body to slots ----------------------------------------------------------------------------------------------------------
 
-    def _slots(self, body: dict[str, Any], model: dict[str, Any], wire: dict[str, Any], named: str | None) -> dict[str, Any]:
-        placing = _Placing(model)
+    def _slots(self, body: dict[str, Any], start: Start) -> tuple[dict[str, Any], dict[str, Any]]:
+        model = dict(start.model)
+        placing = Placing(model)
         fields, opened = self.layout.fields, self.layout.opened
         for key, value in body.items():
             inside = opened.get(key)
@@ -150,8 +166,8 @@ class JsonRequests:
             else:
                 placing.keys.append(key)
                 placing.put(fields.get(key, Place.EXTRA), key, value, None)
-        if named is not None:
-            model.setdefault("name", named)
+        if start.named is not None:
+            model.setdefault("name", start.named)
         slots = placing.slots
         self._tell(placing, slots)
         if placing.format:
@@ -160,11 +176,10 @@ class JsonRequests:
         slots["parameters"] = placing.parameters or ABSENT
         if placing.extra:
             slots["extra"] = placing.extra
-        wire["keys"] = placing.keys
-        wire |= {name: part for name, part in (("delivery", placing.delivery), ("sent", placing.sent)) if part}
-        return slots
+        told = {"keys": placing.keys, "delivery": placing.delivery, "sent": placing.sent}
+        return slots, {**start.wire, **{name: part for name, part in told.items() if part or name == "keys"}}
 
-    def _tell(self, placing: _Placing, slots: dict[str, Any]) -> None:
+    def _tell(self, placing: Placing, slots: dict[str, Any]) -> None:
         """Fill history, and the prompt where messages carry it."""
         if not placing.held:
             return
@@ -200,10 +215,10 @@ class JsonRequests:
         keys = wire.get("keys")
         if not isinstance(keys, list):
             raise InvalidInput("this envelope states no keys", kind="bad-wire")
-        extra = _settings(slots, "extra")
+        extra = settings_of(slots, "extra")
         # What was not lifted a moment ago need not be searched for bytes.
         back: Callable[[Any], Any] = partial(unlift, blob=blob) if lifted else _same
-        taking = _Taking(self, slots, wire, back(extra))
+        taking = Taking(self, slots, wire, back(extra))
         body: dict[str, Any] = {}
         for key in keys:
             if isinstance(key, str):
@@ -229,201 +244,18 @@ class JsonRequests:
         return path + mark + query
 
 
-class _Placing:
-    """The fields of one body on their way to slots."""
-
-    def __init__(self, model: dict[str, Any]) -> None:
-        self.model = model
-        self.keys: list[Any] = []
-        self.parameters: dict[str, Any] = {}
-        self.extra: dict[str, Any] = {}
-        self.delivery: dict[str, Any] = {}
-        self.sent: dict[str, Any] = {}
-        self.format: dict[str, Any] = {}
-        self.held: dict[str, Any] = {}
-        self.slots: dict[str, Any] = {
-            "model": model,
-            "prompt": ABSENT,
-            "parameters": ABSENT,
-            "documents": ABSENT,
-            "tools": ABSENT,
-            "history": ABSENT,
-        }
-
-    def open(self, container: str, inside: Mapping[str, Place]) -> None:
-        """Say that an empty map was sent: that is not the same as nothing."""
-        if Place.PARAMETER in inside.values():
-            self.parameters[container] = {}
-
-    def put(self, place: Place, key: str, value: Any, container: str | None) -> None:
-        """Put one field where it belongs, or in `extra` where it is not of the kind that belongs there."""
-        if place is Place.PARAMETER:
-            _into(self.parameters, container)[key] = value
-            if not _is_normal(value):
-                _into(self.sent, container)[key] = value
-        elif place is Place.DELIVERY:
-            _into(self.delivery, container)[key] = value
-        elif place is Place.HISTORY:
-            self.held[key] = value
-        elif not self._took(place, key, value, container):
-            _into(self.extra, container)[key] = value
-
-    def _took(self, place: Place, key: str, value: Any, container: str | None) -> bool:
-        if place is Place.EXTRA or value is None:
-            return False
-        if place is Place.MODEL:
-            if type(value) is not str or "name" in self.model:
-                return False
-            self.model["name"] = value
-        elif place is Place.VERSION:
-            if key in self.model or not _is_version(value):
-                return False
-            self.model[key] = value
-        elif place is Place.PROMPT:
-            if self.slots["prompt"] is not ABSENT:
-                return False
-            self.slots["prompt"] = value
-        elif place is Place.FORMAT:
-            _into(self.format, container)[key] = value
-        else:
-            slot = _LISTS[place]
-            if type(value) is not list or self.slots[slot] is not ABSENT:
-                return False
-            self.slots[slot] = value
-        return True
-
-
-class _Taking:
-    """The slots of one run on their way back to fields."""
-
-    def __init__(self, codec: JsonRequests, slots: Mapping[str, Any], wire: Mapping[str, Any], extra: Mapping[str, Any]) -> None:
-        self.codec, self.slots, self.extra = codec, slots, extra
-        self.parameters = _settings(slots, "parameters")
-        self.delivery, self.sent = _map(wire.get("delivery")), _map(wire.get("sent"))
-        sole = codec.layout.sole_format
-        found = slots.get("output_format")
-        self.format = {sole: found} if sole else _map(found)
-        self.model = _settings(slots, "model")
-        self.holding: list[str] = []
-        self.prompted: str | tuple[str, str] | None = None
-        self.lists: list[tuple[str, str, str | None]] = []
-
-    def take(self, place: Place, key: str, container: str | None) -> Any:
-        """Return the value of one field; fields that come from lists are filled by `tell`."""
-        for source in (self.extra, self.delivery):
-            held = source if container is None else _map(source.get(container))
-            if key in held:
-                return held[key]
-        if place is Place.PARAMETER:
-            return self._parameter(key, container)
-        if place is Place.HISTORY:
-            self.holding.append(key)
-            return None
-        if place is Place.MODEL:
-            return self._known(self.model, "name", key)
-        if place is Place.VERSION:
-            return self._known(self.model, key, key)
-        if place is Place.FORMAT:
-            return self._known(self.format if container is None else _map(self.format.get(container)), key, key)
-        slot = "prompt" if place is Place.PROMPT else _LISTS.get(place)
-        if slot is None:
-            raise InvalidInput(f"no slot holds the field {key!r:.80}", kind="bad-wire")
-        self.lists.append((slot, key, container))
-        return None
-
-    def tell(self, body: dict[str, Any], back: Callable[[Any], Any]) -> None:
-        """Fill in the fields that the slots prompt, documents, tools and history hold."""
-        prompted = False
-        for slot, key, container in self.lists:
-            prompted = prompted or slot == "prompt"
-            (body if container is None else body[container])[key] = back(self._slot(slot, key))
-        if self.holding:
-            history = self._slot("history", self.holding[0])
-            prompt = self.slots.get("prompt", ABSENT)
-            if self.codec.leads and not prompted and not isinstance(prompt, SlotState):
-                history = [*prompt, *history]
-            body.update(self.codec.scatter(back(history), self.holding))
-
-    def _parameter(self, key: str, container: str | None) -> Any:
-        values = self.parameters if container is None else _map(self.parameters.get(container))
-        value = self._known(values, key, key)
-        sent = self.sent if container is None else _map(self.sent.get(container))
-        if key in sent and normalise(sent[key]) == normalise(value):
-            return sent[key]
-        return value
-
-    def _slot(self, slot: str, key: str) -> Any:
-        found = self.slots.get(slot, ABSENT)
-        if isinstance(found, SlotState):
-            raise InvalidInput(f"the slot {slot} is {found.value}, and the field {key!r:.80} needs it", kind="bad-wire")
-        return found
-
-    def _known(self, values: Mapping[str, Any], key: str, field: str) -> Any:
-        if key not in values:
-            raise InvalidInput(f"no slot holds the field {field!r:.80}", kind="bad-wire")
-        return values[key]
-
-
-def _lift_media(slots: dict[str, Any]) -> bool:
-    """Make bytes of the base64 media in slots, in place; True if there were any."""
-    found = False
-    for name in _MEDIA_SLOTS:
-        value = slots.get(name)
-        if type(value) is list or type(value) is dict:
-            slots[name] = lift(value)
-            found = found or slots[name] is not value
-    return found
+def _unread(start: Start, body: bytes) -> Decoded:
+    """Return what can be said of a request whose body is no JSON object: the model in the path, and the body as it is."""
+    kept: Any = body
+    if len(body) <= _TEXT_BYTES:
+        with suppress(UnicodeDecodeError):
+            kept = body.decode("utf-8")
+    model = start.model if start.named is None else {**start.model, "name": start.named}
+    return Decoded({"model": model, "extra": {"body": kept}}, {**start.wire, "unread": True}, UNREAD)
 
 
 def _same(value: Any) -> Any:
     return value
-
-
-def _into(values: dict[str, Any], container: str | None) -> dict[str, Any]:
-    if container is None:
-        return values
-    found: dict[str, Any] = values.setdefault(container, {})
-    return found
-
-
-def _map(value: Any) -> Mapping[str, Any]:
-    return value if isinstance(value, Mapping) else {}
-
-
-def _settings(slots: Mapping[str, Any], name: str) -> Mapping[str, Any]:
-    return _map(slots.get(name))
-
-
-def _is_version(value: Any) -> bool:
-    return type(value) is str or (type(value) is list and all(type(each) is str for each in value))
-
-
-def _is_normal(value: Any) -> bool:
-    """True if the normal form of settings writes this value as it is."""
-    kind = type(value)
-    if kind is float:
-        return not value.is_integer() or abs(value) > 2.0**53
-    if kind is list:
-        return all(_is_normal(item) for item in value)
-    if kind is dict:
-        keys = list(value)
-        return keys == sorted(keys) and all(_is_normal(item) for item in value.values())
-    return True
-
-
-def _unread(model: dict[str, Any], located: Located, wire: dict[str, Any], body: bytes) -> Decoded:
-    """Return what can be said of a request whose body is no JSON object: the model in the path, and the body as it is."""
-    if located.model is not None:
-        model["name"] = located.model
-    try:
-        kept: Any = body.decode("utf-8")
-    except UnicodeDecodeError:
-        kept = body
-    return Decoded({"model": model, "extra": {"body": kept}}, {**wire, "unread": True}, UNREAD)
-
-
-def _bare(wire: dict[str, Any]) -> dict[str, Any]:
-    return {key: wire[key] for key in ("codec", "url", "headers") if key in wire}
 
 
 def _raw(kept: Any, blob: Blob | None) -> bytes:

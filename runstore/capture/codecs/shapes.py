@@ -56,9 +56,9 @@ def fit(message: Any, left: dict[str, Any], examples: Any) -> tuple[Any, dict[st
     if example is None:
         return (_in_order(message, same[0]) if same else message), left
     shaped, apart = _fit(message, example)
-    content, wanted = message.get("content"), example.get("content")
-    if isinstance(content, str) and content and _is_lone_text(wanted):
-        shaped["content"] = [{key: content if key == "text" else part for key, part in wanted[0].items()}]
+    content = message.get("content")
+    if isinstance(content, str) and content and _is_lone_text(example.get("content")):
+        shaped["content"] = [{key: content if key == "text" else part for key, part in example["content"][0].items()}]
         apart = {**(apart or {}), "content": _TEXT}
     left = {**left, **(apart or {})}
     for key, item in example.items():

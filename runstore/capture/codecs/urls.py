@@ -23,9 +23,10 @@ VERSION_HEADERS = frozenset((
 """Request headers that act on what runs: they go to the run's `model` under their own names."""
 
 REQUEST_HEADERS = frozenset((
-    "accept", "content-type", "user-agent", "http-referer", "x-title", "x-goog-api-client",
-    "x-stainless-lang", "x-stainless-package-version", "x-stainless-os", "x-stainless-arch", "x-stainless-runtime", "x-stainless-runtime-version",
-    "x-stainless-async", "x-stainless-helper-method", "x-stainless-stream-helper", "x-fern-language", "x-fern-sdk-name", "x-fern-sdk-version",
+    "accept", "content-type", "user-agent", "x-title", "x-goog-api-client",
+    "x-stainless-lang", "x-stainless-package-version", "x-stainless-os", "x-stainless-arch", "x-stainless-runtime",
+    "x-stainless-runtime-version", "x-stainless-async", "x-stainless-helper-method", "x-stainless-stream-helper",
+    "x-fern-language", "x-fern-sdk-name", "x-fern-sdk-version",
     "x-amzn-bedrock-accept", "x-amzn-bedrock-trace", "x-amzn-bedrock-service-tier", "x-client-name",
 ))  # fmt: skip
 """Request headers kept in the wire envelope: what does not differ from call to call, and names no account."""

@@ -1,8 +1,8 @@
 """Import of conversations: JSON lines of {"conversation_id", "model"?, "tools"?, "messages": [...]}, plain or zstd.
 
-Every assistant message is one execution. Its run holds the leading system and developer messages as the prompt and the other messages before
-it as the history; what the line does not say is unknown. A conversation is a chain of its own on heads/conversations/ID. Nothing that
-is written depends on the time, the place or the person, so that importing twice gives the same ids and adds nothing.
+Every assistant message is one execution. Its run holds the leading system and developer messages as the prompt and the other messages
+before it as the history; what the line does not say is unknown. A conversation is a chain of its own on heads/conversations/ID.
+Nothing that is written depends on the time, the place or the person, so that importing twice gives the same ids and adds nothing.
 """
 
 from __future__ import annotations
@@ -63,8 +63,8 @@ def import_conversations(
 ) -> Imported:
     """Import files (or named streams) into a repo. A bad line is skipped and reported; what came before it stands.
 
-    `progress` is called with the number of bytes of lines read since the last call. The store is packed at the end if the import brought much
-    of what it holds.
+    `progress` is called with the number of bytes of lines read since the last call. The store is packed at the end if the import
+    brought much of what it holds.
     """
     session = _Import(repo)
     for name, stream in _opened(sources):
@@ -85,6 +85,7 @@ class _Import:
 
     def __init__(self, repo: Repo) -> None:
         self._repo = repo
+        self._importing = repo.importing()
         self._waiting: list[Chain] = []
         self._size = 0
         self.conversations = self.executions = self.new_objects = self.new_bytes = 0
@@ -110,7 +111,7 @@ class _Import:
     def flush(self) -> None:
         if self._waiting:
             self._waiting = self._without_twins(self._waiting)
-            objects, size = self._repo.record_chains(self._waiting)
+            objects, size = self._importing.record(self._waiting)
             self.new_objects += objects
             self.new_bytes += size
         self._waiting, self._size = [], 0

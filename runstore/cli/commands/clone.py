@@ -47,7 +47,9 @@ COMMAND = Command(
         help="Leave out outputs, documents or blobs. Repeatable.",
     ),
     JSON,
-    help="""Make a store in DIR with all that the store at URL has: its heads, its tags and what they lead to. URL becomes the remote origin.
+    help="""Make a store in DIR with all that the store at URL has: its heads, its tags and what they lead to.
+
+URL becomes the remote origin.
 
 URL is a path, a bundle, ssh://host/path or host:path. What was left out is promised: `show` and `fsck` know it from what is lost, and
 `runstore fetch --missing` brings it.""",
