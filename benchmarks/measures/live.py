@@ -40,6 +40,7 @@ def live(calls: Sequence[Call], scratch: Path, rounds_wanted: int) -> Live:
         peer.close()
         bytes_live = peer.bytes()
         reading = list(_reading(peer, calls, "live"))
+        peer.reopen()
         peer.settle()
         peer.close()
         return Live([*_adding(rounds), *reading, *_reading(peer, calls, "packed")], bytes_live, peer.bytes())

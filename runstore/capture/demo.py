@@ -51,10 +51,10 @@ def record(repo: Repo) -> list[Recorded]:
 
 
 def reply(prompt: str, documents: list[dict[str, str]], history: list[dict[str, Any]]) -> dict[str, Any]:
-    """Answer the last message: the sentence of the documents that shares most words with it, and its title if the prompt asks for that."""
+    """Answer the last message: the sentence of the documents that is most like it, and its title if the prompt asks for that."""
     asked = _words(history[-1]["content"])
     sentences = [(document["title"], sentence) for document in documents for sentence in re.split(r"(?<=\.) ", document["text"])]
-    title, best = max(sentences, key=lambda item: len(asked & _words(item[1])))
+    title, best = max(sentences, key=lambda item: _likeness(asked, _words(item[1])))
     named = "Name the document" in prompt
     return {"role": "assistant", "content": f"{best} ({title})" if named else best}
 
@@ -67,7 +67,7 @@ def _record(repo: Repo, prompt: str, history: list[dict[str, Any]], answer: dict
         documents=DOCUMENTS,
         tools=ABSENT,
         history=history,
-        runtime={"engine": "runstore-demo", "version": "1"},
+        runtime={"engine": "runstore-demo", "engine_version": "1"},
     )
     started = START + number * 60 * _SECOND
     words = sum(len(str(message["content"]).split()) for message in history) + len(prompt.split())
@@ -81,6 +81,11 @@ def _record(repo: Repo, prompt: str, history: list[dict[str, Any]], answer: dict
         nonce=f"{number:032x}",
         usage={"input_tokens": words, "output_tokens": len(answer["content"].split())},
     )
+
+
+def _likeness(asked: set[str], said: set[str]) -> float:
+    # The share of the words that both have: a sentence that says other things besides is less to the point.
+    return len(asked & said) / len(asked | said)
 
 
 def _words(text: str) -> set[str]:

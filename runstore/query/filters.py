@@ -37,7 +37,8 @@ class Filter(NamedTuple):
 
     `since` <= started < `until` in microseconds since 1970 UTC (an execution without a time fits neither). `model`: the name asked
     for or the version served, `*` standing for any text. `run` is a run's id or a request id. `changed`: a slot (or a path into
-    one) that differs from the execution before it, along first parents; the first execution of a log differs from nothing.
+    one) that differs from the execution before it, along first parents; the first execution of a log differs from nothing. With
+    `against`, an execution or a run, `changed` compares with that one instead.
     `limit` is the greatest number of entries.
     """
 
@@ -49,6 +50,7 @@ class Filter(NamedTuple):
     session: str | None = None
     where: tuple[Where, ...] = ()
     changed: str | None = None
+    against: Link | None = None
     limit: int | None = None
 
 
@@ -80,6 +82,9 @@ class Matcher:
         self._parts: dict[tuple[bytes, tuple[str, ...]], Any] = {}
         self._trees: dict[bytes, dict[str, Link | SlotState]] = {}
         self._changed = parse_path(wanted.changed) if wanted.changed else None
+        if wanted.against is not None and self._changed is None:
+            hint = "for example --changed prompt --against REV"
+            raise InvalidInput("`against` says what a slot is compared with, and `changed` names no slot", hint=hint, kind="bad-filter")
         self._model = _pattern(wanted.model) if wanted.model else None
         if wanted.status is not None and wanted.status not in STATUSES:
             raise InvalidInput(f"{wanted.status[:40]!r} is no status", hint=f"a status is one of {', '.join(STATUSES)}", kind="bad-status")
@@ -136,6 +141,10 @@ class Matcher:
     def _differs(self, execution: Execution) -> bool:
         if execution.run is None or self._changed is None:
             return False
+        against = self._wanted.against
+        if against is not None:
+            fixed = self._load(against) if against.kind == Kind.EXECUTION else Execution(run=against, parents=())
+            return not same(self._part(execution, self._changed), self._part(fixed, self._changed))
         before = execution
         while before.parents:
             before = self._load(before.parents[0])

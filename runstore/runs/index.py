@@ -44,6 +44,8 @@ class Indexer:
         self._generation = -1
         self._committed: set[bytes] = set()
         self._pending: set[bytes] = set()
+        self._window = -1
+        self._seen: set[bytes] = set()  # what the objects of this window link to, as far as they have been added in this call
 
     def add(self, writer: Writer, new: Iterable[tuple[int, Object]], located: dict[bytes, int] | None = None) -> None:
         """Add the rows for objects that `put` has just stored. Call `committed` once the transaction stands.
@@ -52,7 +54,7 @@ class Indexer:
         """
         if writer.generation != self._generation or len(self._committed) > _REMEMBERED:
             self._generation, self._committed = writer.generation, set()
-        self._pending = set()
+        self._pending, self._window = set(), -1
         places = _Places(writer, {} if located is None else located)
         tables: dict[str, list[bytes]] = {}
         executions: dict[int, Near] = {}
@@ -91,9 +93,15 @@ class Indexer:
         self._pending = set()
 
     def _referrer_rows(self, address: int, raws: Iterable[bytes], places: _Places) -> None:
-        window = (address >> WINDOW_SHIFT).to_bytes(ADDRESS_BYTES, "big")
+        number = address >> WINDOW_SHIFT
+        if number != self._window:
+            self._window, self._seen = number, set()
+        window, seen = number.to_bytes(ADDRESS_BYTES, "big"), self._seen
         committed, pending, known = self._committed, self._pending, places.known
         for raw in raws:
+            if raw in seen:
+                continue
+            seen.add(raw)
             place = known.get(raw[1:]) or places.find(raw[1:])
             if place:
                 row = place.to_bytes(ADDRESS_BYTES, "big") + window

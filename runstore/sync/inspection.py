@@ -41,6 +41,7 @@ from runstore.sync.facts import (
 from runstore.sync.visible import View
 
 _BLOB, _VALUE, _LIST, _TREE = int(Kind.BLOB), int(Kind.VALUE), int(Kind.LIST), int(Kind.TREE)  # comparing members costs more
+_SETTLED = LINKED | ORDERED
 _LABELS = {int(kind): bytes((kind,)) for kind in Kind}
 
 
@@ -125,6 +126,8 @@ class Inspection:
         ordered = True
         for raw in links:
             before = facts.get(raw, 0)
+            if before & _SETTLED == _SETTLED:
+                continue
             facts[raw] = before | LINKED
             if not before & ORDERED and raw not in own and ordered:
                 ordered = not before & PRESENT and (self._facts_here(raw) is not None or self._is_promised(raw))

@@ -37,7 +37,9 @@ class Limits(NamedTuple):
 
 
 # Who fetches chose the peer, and may want a blob of any size that the format allows.
-FETCHING = Limits(objects=1 << 32, bytes=1 << 44, body=4 * GIB, frame=4 * GIB + (1 << 20), unordered=1 << 44, refs=1 << 24, seconds=7 * 86_400)
+FETCHING = Limits(
+    objects=1 << 32, bytes=1 << 44, body=4 * GIB, frame=4 * GIB + (1 << 20), unordered=1 << 44, refs=1 << 24, seconds=7 * 86_400
+)
 SERVING = Limits()
 
 

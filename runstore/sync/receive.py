@@ -25,6 +25,7 @@ from runstore.sync.visible import Everything, View
 
 PORTION = 32 << 20
 _BUFFERED = 8 << 20
+_KEPT = 16 << 20
 Answer = TypeVar("Answer")
 
 
@@ -62,6 +63,7 @@ class Receiver:
         self._promised: set[bytes] = set()
         self._inspected: Inspection | None = None
         self._ids: list[bytes] = []
+        self._kept: list[list[Object]] = []
         self.spool = Spool() if spool is None else spool
         self.meter = Meter(limits)
         for header in self.spool.headers:
@@ -93,7 +95,10 @@ class Receiver:
         for frame in self.spool.frames():
             self._check_time()
             found = inspection.take(open_frame(frame))
-            self._ids.append(b"".join([obj.id for obj in found]))
+            if self.meter.raw <= _KEPT:
+                self._kept.append(found)
+            else:
+                self._ids.append(b"".join([obj.id for obj in found]))
         inspection.finish(roots)
         self._check_order(inspection)
         self._check_merges(reader, inspection)
@@ -130,7 +135,7 @@ class Receiver:
         last. `now` is microseconds since 1970 UTC; `source` names who promised what was left out.
         """
         assert self._inspected is not None, "inspect comes first"
-        return _Commit(self._store, self.spool, self._ids, self._inspected, self.meter, source).run(move, now)
+        return _Commit(self._store, self.spool, self._ids, self._kept, self._inspected, self.meter, source).run(move, now)
 
     def close(self, *, keep: bool = False) -> None:
         """Remove the quarantine; with `keep`, an upload with a name stays to be resumed. Idempotent."""
@@ -144,10 +149,13 @@ class Receiver:
 class _Commit:
     """Stores what was inspected."""
 
-    def __init__(self, store: Store, spool: Spool, ids: list[bytes], inspection: Inspection, meter: Meter, source: str) -> None:
+    def __init__(
+        self, store: Store, spool: Spool, ids: list[bytes], kept: list[list[Object]], inspection: Inspection, meter: Meter, source: str
+    ) -> None:
         self._store = store
         self._spool = spool
         self._ids = ids
+        self._kept = kept
         self._inspection = inspection
         self._meter = meter
         self._source = source
@@ -236,6 +244,9 @@ class _Commit:
             self._indexer.add(writer, stored, self._located)
 
     def _objects(self, number: int) -> list[Object]:
+        """Return the objects of a frame: those of a small transfer are still at hand, else with the ids that were computed."""
+        if self._kept:
+            return self._kept[number]
         segment: Segment = open_frame(self._spool.frame(number))
         ids = self._ids[number]
         return [Object(segment.kinds[i], ids[i * ID_BYTES : (i + 1) * ID_BYTES], segment.body(i)) for i in range(segment.n)]

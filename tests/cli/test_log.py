@@ -50,6 +50,7 @@ def test_blocks_tell_the_same_on_three_lines(filled: Cli) -> None:
         (("--where", "notes.session=s1", "--where", "parameters.temperature=0"), "ba"),
         (("--changed", "prompt"), "c"),
         (("--changed", "runtime"), "cb"),
+        (("--changed", "prompt", "--against", "main"), "ba"),
         (("--status", "error"), ""),
         (("--run", "main~1"), "b"),
         (("--run", "main~1^{request}"), "ba"),

@@ -258,6 +258,20 @@ def test_changed(archive: Archive) -> None:
     assert archive.links(changed="tools") == []
 
 
+def test_changed_against(archive: Archive) -> None:
+    """With `against`, an execution or a run, a slot is compared with that of this one, whatever ref it stands on."""
+    links = [archive.add(slots={"prompt": prompt}, ref=ref) for prompt, ref in (("a", "x"), ("a", "y"), ("b", "y"), ("b", "z"))]
+    assert archive.links(changed="prompt", against=links[0]) == [links[3], links[2]]
+    assert archive.links(changed="prompt", against=archive.run_of(links[3])) == [links[1], links[0]]
+
+
+def test_against_needs_a_slot(archive: Archive) -> None:
+    """What is compared must be said."""
+    link = archive.add()
+    with pytest.raises(InvalidInput):
+        archive.links(against=link)
+
+
 def test_changed_path_and_state(archive: Archive) -> None:
     """`changed` takes a path, and a slot that becomes absent or unknown has changed."""
     one = archive.add(slots={"parameters": {"temperature": 0, "seed": 1}})

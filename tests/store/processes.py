@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from runstore.store.lmdb import LmdbStore
@@ -14,9 +16,26 @@ ROOT = Path(__file__).resolve().parents[2]
 
 
 def start(job: str, directory: Path, *arguments: object) -> subprocess.Popen[str]:
-    """Start a job in a process of its own, which the caller ends."""
+    """Start a job in a process of its own, which the caller ends (as a context, if nothing can fail in between)."""
     command = [sys.executable, "-m", "tests.store.workers", job, str(directory), *map(str, arguments)]
     return subprocess.Popen(command, cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+
+
+@contextmanager
+def started() -> Iterator[Callable[..., subprocess.Popen[str]]]:
+    """Give a way to start jobs; whatever runs at the end is killed."""
+    processes: list[subprocess.Popen[str]] = []
+
+    def remember(job: str, directory: Path, *arguments: object) -> subprocess.Popen[str]:
+        processes.append(start(job, directory, *arguments))
+        return processes[-1]
+
+    try:
+        yield remember
+    finally:
+        for process in processes:
+            process.kill()
+            process.communicate()
 
 
 def run(job: str, directory: Path, *arguments: object, code: int = 0) -> list[str]:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.store.processes import assert_whole, run, start
+from tests.store.processes import assert_whole, run, started
 
 
 def _kill_rounds(directory: Path, rounds: int, workers: int, seed: int, *, rewriting: bool = False) -> None:
@@ -17,20 +17,19 @@ def _kill_rounds(directory: Path, rounds: int, workers: int, seed: int, *, rewri
     acknowledged: dict[int, set[int]] = {}
     for turn in range(rounds):
         parts = [turn * workers + i for i in range(workers)]
-        processes = [start("add_groups", directory, part, 100_000) for part in parts]
-        if rewriting:
-            processes.append(start("rewrite_groups", directory, 100_000))
-        for process in processes:  # all are at work before one is killed
-            assert process.stdout is not None
-            process.stdout.readline()
-        time.sleep(luck.uniform(0.0, 0.15))
-        for process in luck.sample(processes, len(processes)):
-            process.send_signal(signal.SIGKILL)
-        for part, process in zip(parts, processes, strict=False):
-            lines = process.communicate()[0].split("\n")[:-1]
-            acknowledged[part] = {0, *map(int, lines)}
-        for process in processes[len(parts) :]:
-            process.communicate()
+        with started() as start:
+            processes = [start("add_groups", directory, part, 100_000) for part in parts]
+            if rewriting:
+                processes.append(start("rewrite_groups", directory, 100_000))
+            for process in processes:  # all are at work before one is killed
+                assert process.stdout is not None
+                process.stdout.readline()
+            time.sleep(luck.uniform(0.0, 0.15))
+            for process in luck.sample(processes, len(processes)):
+                process.send_signal(signal.SIGKILL)
+            for part, process in zip(parts, processes, strict=False):
+                lines = process.communicate()[0].split("\n")[:-1]
+                acknowledged[part] = {0, *map(int, lines)}
         if turn % 10 == 9 or turn == rounds - 1:
             assert_whole(directory, acknowledged)
 

@@ -6,19 +6,19 @@ from pathlib import Path
 
 import pytest
 
-from tests.store.processes import assert_whole, start
+from tests.store.processes import assert_whole, started
 
 
 def _under_writers(directory: Path, writers: int, turns: int) -> int:
-    rewriter = start("rewrite_groups", directory, 1_000_000)
-    assert rewriter.stdout is not None
-    rewriter.stdout.readline()
-    processes = [start("add_groups", directory, part, turns) for part in range(writers)]
-    for process in processes:
-        _, errors = process.communicate(timeout=240)
-        assert process.returncode == 0, errors
-    rewriter.terminate()
-    generations = rewriter.communicate()[0].split("\n")[:-1]
+    with started() as start:
+        rewriter = start("rewrite_groups", directory, 1_000_000)
+        assert rewriter.stdout is not None
+        rewriter.stdout.readline()
+        for process in [start("add_groups", directory, part, turns) for part in range(writers)]:
+            _, errors = process.communicate(timeout=1200)
+            assert process.returncode == 0, errors
+        rewriter.kill()
+        generations = rewriter.communicate()[0].split("\n")[:-1]
     assert_whole(directory, {part: set(range(turns)) for part in range(writers)})
     return len(generations)
 
@@ -32,4 +32,4 @@ def test_rewriting_under_four_writers(tmp_path: Path) -> None:
 @pytest.mark.timeout(3600)
 def test_rewriting_under_four_writers_for_long(tmp_path: Path) -> None:
     """The same for longer."""
-    assert _under_writers(tmp_path / "store", 4, 1500) > 20
+    assert _under_writers(tmp_path / "store", 4, 250) > 20

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from runstore.errors import Busy, Closed, InvalidInput, NoStore, NotFound, Refused, Unavailable
+from runstore.errors import Busy, Closed, Damaged, InvalidInput, NoStore, NotFound, Refused, Unavailable
 from runstore.store import directory as place
 from runstore.store.lmdb import LmdbStore, Settings
 from runstore.store.protocol import Reader, Table
@@ -250,19 +250,25 @@ def test_a_smaller_map_where_the_system_grants_no_more(directory: Path) -> None:
 
 
 def test_ids_that_begin_alike(store: LmdbStore) -> None:
-    """Two ids with the same first 8 bytes in the index are told apart by the whole id; one that is not stored stays unfound."""
-    first, second = sample_objects(2)
-    alike = first.id[:8]
+    """The first 8 bytes of an id, which the index holds, are never taken for the id: not when reading, and not when adding."""
+    stored, other, new = sample_objects(3)
     with store.write() as writer:
-        one, two = writer.put([first])[0], writer.put([second])[0]
-        cursor = writer.raw.cursor(writer.env.rows)
-        # No two such objects are known, so the index is made to say that the second may be the first.
-        cursor.put(b"index", alike + two[0].to_bytes(5, "big"))
+        one, two = writer.put([stored])[0][0], writer.put([other])[0][0]
+        rows = writer.raw.cursor(writer.env.rows)
+        # No two such objects are known, so the index is made to say it of some that do not begin alike.
+        rows.put(b"index", stored.id[:8] + two.to_bytes(5, "big"))
+        rows.put(b"index", new.id[:8] + one.to_bytes(5, "big"))
     with store.read() as reader:
-        assert reader.get(first.id) == first
-        assert reader.address(first.id) == one[0]
+        assert reader.get(stored.id) == stored
+        assert reader.address(stored.id) == one
         with pytest.raises(NotFound):
-            reader.get(bytes(8) + first.id[8:])
+            reader.get(other.id[:8] + bytes(24))
+        with pytest.raises(Damaged):
+            reader.get(new.id)
+    with store.write() as writer:
+        assert [item for _, item in writer.put([new])] == [new]
+    with store.read() as reader:
+        assert reader.get(new.id) == new
 
 
 def test_objects_that_are_said_not_to_be_here(store: LmdbStore) -> None:

@@ -66,7 +66,9 @@ def test_a_large_transfer_is_stored_in_portions(tmp_path: Path, monkeypatch: pyt
     """With portions of a few kilobytes every step is closed under links and indexed, and the refs come last."""
     monkeypatch.setattr(receive, "PORTION", 4000)
     ours, theirs = Machine(1, tmp_path / "ours"), Machine(2, tmp_path / "theirs")
-    ours.talk(60)
+    chance = random.Random(1)
+    for _ in range(150):
+        ours.say(text=chance.randbytes(700).hex())
     seen: list[tuple[int, int]] = []
     write = theirs.store.write
 

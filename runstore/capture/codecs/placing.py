@@ -76,7 +76,7 @@ class Placing:
             _into(self.extra, container)[key] = value
 
     def _took(self, place: Place, key: str, value: Any, container: str | None) -> bool:
-        if place is Place.EXTRA or value is None:
+        if place is Place.EXTRA or value is None or value is False:  # null and false say something else in a slot
             return False
         if place is Place.MODEL:
             if type(value) is not str or "name" in self.model:

@@ -35,6 +35,8 @@ def _demo(context: Context, store: str) -> None:
     with runstore.open(store, create=True) as repo:
         if not repo.refs(f"heads/{REF}"):
             record(repo)
+    context.out.line(f"Two questions are recorded on {REF}, then the second once more with another prompt.")
+    context.out.line()
     for line in _TOUR:
         words = line.format(ref=REF)
         context.out.line(context.out.paint(f"$ runstore {words}", "dim"))

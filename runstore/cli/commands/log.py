@@ -8,12 +8,16 @@ from typing import TYPE_CHECKING, Any
 from runstore.cli import described, logtext
 from runstore.cli.context import Context
 from runstore.cli.declare import JSON, Command, argument, flag, number, option
+from runstore.model.ids import Kind
 from runstore.query.filters import Filter, Matcher, parse_where
 from runstore.query.log import Entry, tips, walk
+from runstore.query.peel import to_run, to_target
+from runstore.query.revisions import resolve
 from runstore.query.summary import Summaries
 from runstore.repo import now_microseconds
 
 if TYPE_CHECKING:
+    from runstore.model.ids import Link
     from runstore.store.protocol import Reader
 
 
@@ -24,7 +28,7 @@ def run(context: Context, *, revs: tuple[str, ...], oneline: bool, graph: bool, 
     repo = context.repo()
     now, here = now_microseconds(), zone()
     with repo.read() as reader:
-        wanted = _filter(repo.resolve, asked, now, here)
+        wanted = _filter(repo.resolve, asked, now, here, lambda rev: _compared(reader, resolve(reader, rev, now=now, zone=here).link))
         begin, hidden = tips(reader, revs, now=now, zone=here)
         summaries = Summaries(reader.get)
         if json:
@@ -48,7 +52,7 @@ def run(context: Context, *, revs: tuple[str, ...], oneline: bool, graph: bool, 
         context.out.lines(text.lines(entries))
 
 
-def _filter(resolve: Callable[[str], Any], asked: dict[str, Any], now: int, here: Any) -> Filter:
+def _filter(resolve: Callable[[str], Any], asked: dict[str, Any], now: int, here: Any, against: Callable[[str], Link]) -> Filter:
     def time(text: str | None) -> int | None:
         from runstore.query.dates import parse_time
 
@@ -63,8 +67,14 @@ def _filter(resolve: Callable[[str], Any], asked: dict[str, Any], now: int, here
         session=asked["session"],
         where=tuple(map(parse_where, asked["where"])),
         changed=asked["changed"],
+        against=None if asked["against"] is None else against(asked["against"]),
         limit=asked["limit"],
     )
+
+
+def _compared(reader: Reader, link: Link) -> Link:
+    target = to_target(reader, link)
+    return target if target.kind == Kind.EXECUTION else to_run(reader, target)
 
 
 def _matching(reader: Reader, wanted: Filter, entries: Iterator[Entry]) -> Iterator[tuple[Entry, bool]]:
@@ -93,6 +103,7 @@ COMMAND = Command(
     option("--session", metavar="ID", help="Executions whose notes name this session."),
     option("--where", metavar="PATH=VALUE", many=True, help="A part of the execution or of its run has this value. Repeatable."),
     option("--changed", metavar="SLOT", help="SLOT differs from the execution before it on the same ref."),
+    option("--against", metavar="REV", help="With --changed: SLOT differs from that of REV."),
     number("--limit", "-n", metavar="N", help="At most N executions."),
     JSON,
     help="""List the executions that REV leads to (a ref, an execution, a..b), else those of all local refs, newest first.
@@ -100,6 +111,7 @@ COMMAND = Command(
 Each is shown with its id, time, refs, model, tokens, and the end of the question → the start of the answer.""",
     examples="""runstore log --oneline --limit 20
 runstore log main --changed prompt
+runstore log --changed prompt --against conversations/first
 runstore log --where parameters.temperature=0 --model 'gpt-4o*'
 runstore log main~5..main --graph""",
 )

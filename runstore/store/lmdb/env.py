@@ -10,17 +10,18 @@ import contextlib
 import errno
 import os
 from collections.abc import Iterable
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import lmdb
 
 from runstore.errors import Damaged, Refused, RunstoreError, Unavailable
 from runstore.store.cache import Known, SegmentCache
-from runstore.store.lmdb import pages
 from runstore.store.lmdb.errors import code, is_read_only, translate
-from runstore.store.lmdb.header import read_head
-from runstore.store.lmdb.join import Tail
+from runstore.store.lmdb.header import Head, read_head
 from runstore.store.protocol import Table
+
+if TYPE_CHECKING:
+    from runstore.store.lmdb.join import Tail
 
 FORMAT = 1
 META, SEGMENTS, ROWS = b"meta", b"segments", b"rows"
@@ -189,10 +190,16 @@ def _check_length(path: str) -> None:
         head = read_head(fd, path)
         size = os.fstat(fd).st_size
         # The engine may leave free pages at the end unwritten, so a short file is no damage in itself.
-        if size < head.needed and not pages.all_within(fd, head, size):
+        if size < head.needed and not _all_within(fd, head, size):
             raise Damaged(f"{path} is cut short: {size:,} bytes of {head.needed:,}", hint="bring it back from a copy")
     finally:
         os.close(fd)
+
+
+def _all_within(fd: int, head: Head, size: int) -> bool:
+    from runstore.store.lmdb.pages import all_within  # hardly ever needed, and opening is on the way of every command
+
+    return all_within(fd, head, size)
 
 
 def _open_checked(path: str, tables: Iterable[Table], settings: Settings, *, writable: bool, lock: bool) -> Env:

@@ -104,7 +104,7 @@ class Handle:
         if moved is None:
             return None
         name = bytes(moved).decode("ascii", "replace")
-        if not place.DATA_NAME.match(name):
+        if not place.is_data_name(name):
             raise Damaged(f"{env.path} says that the store moved to a place with no valid name", hint="`runstore fsck` tells the extent")
         return name
 

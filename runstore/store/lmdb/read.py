@@ -12,7 +12,7 @@ from runstore.errors import Closed, Damaged, InvalidInput, NotFound, RunstoreErr
 from runstore.model.ids import ID_BYTES, Link, Object
 from runstore.store.addresses import FIRST, LANE_SHIFT, NOT_HERE, PAST, address_bytes
 from runstore.store.frames import Segment
-from runstore.store.lmdb import marks, scan
+from runstore.store.lmdb import scan
 from runstore.store.lmdb.env import INDEX, Env, key_of
 from runstore.store.lmdb.errors import GONE, translate
 from runstore.store.lmdb.fork import LIVE
@@ -329,10 +329,14 @@ class LmdbReader:
 
     def addresses_at(self, time: int) -> dict[int, int]:
         """Return, by lane, an address such that whatever lies below it was added before `time` (microseconds since 1970 UTC)."""
+        from runstore.store.lmdb import marks
+
         return marks.addresses_at(self._txn, self._env.meta, time)
 
     def protected_since(self, time: int) -> dict[int, int]:
         """Return, by lane, the first address that must be kept whatever leads to it: added since `time`, or since a live lease began."""
+        from runstore.store.lmdb import marks
+
         return marks.protected_since(self._txn, self._env.meta, time)
 
     def _values(self, table: str) -> Any:

@@ -6,20 +6,21 @@ import os
 import warnings
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from runstore.errors import Busy, Closed, Unavailable
 from runstore.model.ids import Object
 from runstore.store import directory as place
 from runstore.store.checks import Finding, Progress
 from runstore.store.lmdb import handle as handles
-from runstore.store.lmdb import marks
-from runstore.store.lmdb.batch import LmdbBatch, drop_held, group
 from runstore.store.lmdb.env import Settings
 from runstore.store.lmdb.handle import Handle
 from runstore.store.lmdb.read import LmdbReader
-from runstore.store.lmdb.write import LmdbWriter
 from runstore.store.protocol import Reader, Table, Writer
+
+if TYPE_CHECKING:
+    from runstore.store.lmdb.batch import LmdbBatch
+    from runstore.store.lmdb.write import LmdbWriter
 
 TIMEOUT = 30.0
 
@@ -104,10 +105,14 @@ class LmdbStore:
         """
         if self.read_only:
             raise Unavailable(f"{self.directory} was opened for reading only", kind="read-only")
+        from runstore.store.lmdb.write import LmdbWriter  # commands that only read are spared it
+
         return LmdbWriter(self.handle, self._timeout, now)
 
     def prepare(self, objects: Iterable[Object]) -> LmdbBatch:
         """Do outside the lock all that `put` can do before it: drop what is there, group by lane, compress. Raises LimitExceeded."""
+        from runstore.store.lmdb.batch import LmdbBatch, drop_held, group
+
         given = list(objects)
         with self.read() as reader:
             env, snapshot = reader.env, reader.snapshot
@@ -149,6 +154,8 @@ class LmdbStore:
         It ends at the latest `seconds` after `now` (microseconds since 1970 UTC), or when this process does. Costs two transactions,
         so it is not for use inside one.
         """
+        from runstore.store.lmdb import marks
+
         key = marks.LEASE + os.urandom(16)
         with self.write() as writer:
             writer.set_lease(key, marks.own_lease(now + seconds * 1_000_000, writer.next_addresses()))
