@@ -27,7 +27,7 @@ def read(data: Path) -> list[Call]:
     for exchange in read_lines(data / "cassettes_full.jsonl.zst"):
         request = _json(exchange["request_body"])
         if isinstance(request, dict):
-            conversation = exchange["source"].partition("#")[0]
+            conversation = exchange["api"]  # recorded traffic of many programs: one log an API
             slots = _slots(exchange, request)
             calls.append(Call(conversation, turns[conversation], FIRST_START + APART * len(calls), slots, _json(exchange["response_body"])))
             turns[conversation] += 1

@@ -5,7 +5,7 @@ Everything here works inside a transaction of the store that the caller opened, 
 
 from runstore.refs.names import PREFIXES, check_name, full_name, short_name
 from runstore.refs.reflog import Change, changes, changes_of, expire, links
-from runstore.refs.refs import IMPORT, TABLES, Operation, Ref, each, existing, get, last, read, set_last, twin, undo
+from runstore.refs.refs import IMPORT, TABLES, Operation, Ref, changed, each, existing, get, last, moment, read, set_last, twin, undo
 
 __all__ = [
     "IMPORT",
@@ -14,6 +14,7 @@ __all__ = [
     "Change",
     "Operation",
     "Ref",
+    "changed",
     "changes",
     "changes_of",
     "check_name",
@@ -24,6 +25,7 @@ __all__ = [
     "get",
     "last",
     "links",
+    "moment",
     "read",
     "set_last",
     "short_name",

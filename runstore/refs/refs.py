@@ -1,6 +1,7 @@
 """Refs: a name, what it points at, and the number of its last stretch in the reflog.
 
-Rows are keyed by the name in lower case, so that two names which differ in case alone cannot both exist.
+Rows are keyed by the name in lower case, so that two names which differ in case alone cannot both exist. A row spells the name only
+where it differs from the key.
 """
 
 from __future__ import annotations
@@ -52,9 +53,29 @@ def each(reader: Reader, prefix: str = "") -> Iterator[Ref]:
     for key, value in reader.items(REFS.name, start=start):
         if not key.startswith(start):
             return
-        found = _decode(value)
+        found = _decode(key, value)
         if found.name.startswith(prefix):
             yield found
+
+
+def moment(reader: Reader) -> bytes:
+    """Return something that is another after every change of a ref."""
+    return reader.value(reflog.STATE.name, b"time") or b""
+
+
+def changed(reader: Reader, known: dict[bytes, bytes]) -> Iterator[tuple[Ref | None, Ref | None]]:
+    """Yield refs as they stood in `known` and as they stand now, where that differs, and bring `known` up to date.
+
+    `known` is what earlier calls left in it, at first empty. Costs a look at every ref, and a decoding of those that changed.
+    """
+    now = dict(reader.items(REFS.name))
+    for key in known.keys() - now.keys():
+        yield _decode(known.pop(key)), None
+    for key, value in now.items():
+        before = known.get(key)
+        if before != value:
+            yield None if before is None else _decode(before), _decode(value)
+            known[key] = value
 
 
 class Operation:
@@ -79,7 +100,7 @@ class Operation:
         _expect(name, old, found)
         change = reflog.Change(self._time, name, old, new, *self._why)
         stretch = reflog.append(self._writer, found.stretch if found else None, change, extends=extends)
-        self._writer.set_value(REFS.name, _key(name), new.raw + stretch.to_bytes(_STRETCH_BYTES, "big") + name.encode())
+        self._writer.set_value(REFS.name, _key(name), _encode(name, new, stretch))
 
     def delete(self, name: str, old: Link) -> None:
         """Remove a ref if it stands at `old`, and write that into the reflog. Raises Conflict."""
@@ -155,14 +176,21 @@ def _expect(name: str, old: Link | None, found: Ref | None) -> None:
 
 def _row(reader: Reader, name: str) -> Ref | None:
     value = reader.value(REFS.name, _key(name))
-    return None if value is None else _decode(value)
+    return None if value is None else _decode(_key(name), value)
 
 
-def _decode(value: bytes) -> Ref:
+def _encode(name: str, target: Link, stretch: int) -> bytes:
+    key = _key(name)
+    written = b"" if name.encode() == key else name.encode()
+    return target.raw + stretch.to_bytes(_STRETCH_BYTES, "big") + written
+
+
+def _decode(key: bytes, value: bytes) -> Ref:
     start = LINK_BYTES + _STRETCH_BYTES
-    if len(value) <= start:
+    if len(value) < start:
         raise Damaged("a row of the refs cannot be read", hint="`runstore fsck` tells the extent")
-    return Ref(value[start:].decode("ascii", "replace"), link_from_raw(value[:LINK_BYTES]), int.from_bytes(value[LINK_BYTES:start], "big"))
+    name = (value[start:] or key).decode("ascii", "replace")
+    return Ref(name, link_from_raw(value[:LINK_BYTES]), int.from_bytes(value[LINK_BYTES:start], "big"))
 
 
 def _key(name: str) -> bytes:

@@ -54,9 +54,13 @@ class Reachable:
 
     def __init__(self, visible: Callable[[str], bool]) -> None:
         self._visible = visible
+        self._forget(-1)
+
+    def _forget(self, generation: int) -> None:
         self._marks = Marks()
-        self._tips: dict[str, bytes] = {}
-        self._generation = -1
+        self._rows: dict[bytes, bytes] = {}
+        self._moment = b""
+        self._generation = generation
 
     def holds(self, reader: Reader, link: Link) -> bool:
         """True if the object is here and reachable."""
@@ -70,20 +74,23 @@ class Reachable:
 
     def update(self, reader: Reader) -> None:
         """Follow the refs as they stand in a snapshot."""
-        tips = {ref.name: ref.target.id for ref in refs.each(reader) if self._visible(ref.name)}
-        if reader.generation == self._generation and tips == self._tips:
+        moment = refs.moment(reader)
+        if reader.generation == self._generation and moment == self._moment:
             return
-        if reader.generation != self._generation or not self._all_still_reached(reader, tips):
-            self._marks = Marks()
-        mark_reachable(reader, tips.values(), self._marks)
-        self._tips, self._generation = tips, reader.generation
+        if reader.generation != self._generation or not self._follow(reader):
+            self._forget(reader.generation)
+            self._follow(reader)
+        self._moment = moment
 
-    def _all_still_reached(self, reader: Reader, tips: dict[str, bytes]) -> bool:
-        """True if every old tip is led to by a new one: then nothing that was reached has gone."""
-        for name, old in self._tips.items():
-            new = tips.get(name)
-            if new is None or (new != old and not is_ancestor(reader, old, [new])):
+    def _follow(self, reader: Reader) -> bool:
+        """Mark what is new; False if something that was reached may not be any more."""
+        tips: list[bytes] = []
+        for old, new in refs.changed(reader, self._rows):
+            if new is not None and self._visible(new.name):
+                tips.append(new.target.id)
+            if old is not None and self._visible(old.name) and (new is None or not is_ancestor(reader, old.target.id, [new.target.id])):
                 return False
+        mark_reachable(reader, tips, self._marks)
         return True
 
 

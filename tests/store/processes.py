@@ -38,6 +38,18 @@ def started() -> Iterator[Callable[..., subprocess.Popen[str]]]:
             process.communicate()
 
 
+def line(process: subprocess.Popen[str]) -> str:
+    """Return the next line that a job prints."""
+    assert process.stdout is not None
+    return process.stdout.readline().rstrip("\n")
+
+
+def rest(process: subprocess.Popen[str]) -> list[str]:
+    """Return the whole lines that a job, now dead, printed since."""
+    assert process.stdout is not None  # `communicate` would pass by what `readline` has read ahead
+    return process.stdout.read().split("\n")[:-1]
+
+
 def run(job: str, directory: Path, *arguments: object, code: int = 0) -> list[str]:
     """Run a job to its end; return its lines."""
     with start(job, directory, *arguments) as process:

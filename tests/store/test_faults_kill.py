@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.store.processes import assert_whole, run, started
+from tests.store.processes import assert_whole, line, rest, run, started
 
 
 def _kill_rounds(directory: Path, rounds: int, workers: int, seed: int, *, rewriting: bool = False) -> None:
@@ -22,14 +22,12 @@ def _kill_rounds(directory: Path, rounds: int, workers: int, seed: int, *, rewri
             if rewriting:
                 processes.append(start("rewrite_groups", directory, 100_000))
             for process in processes:  # all are at work before one is killed
-                assert process.stdout is not None
-                process.stdout.readline()
+                line(process)
             time.sleep(luck.uniform(0.0, 0.15))
             for process in luck.sample(processes, len(processes)):
                 process.send_signal(signal.SIGKILL)
             for part, process in zip(parts, processes, strict=False):
-                lines = process.communicate()[0].split("\n")[:-1]
-                acknowledged[part] = {0, *map(int, lines)}
+                acknowledged[part] = {0, *map(int, rest(process))}
         if turn % 10 == 9 or turn == rounds - 1:
             assert_whole(directory, acknowledged)
 

@@ -6,19 +6,18 @@ from pathlib import Path
 
 import pytest
 
-from tests.store.processes import assert_whole, started
+from tests.store.processes import assert_whole, line, rest, started
 
 
 def _under_writers(directory: Path, writers: int, turns: int) -> int:
     with started() as start:
         rewriter = start("rewrite_groups", directory, 1_000_000)
-        assert rewriter.stdout is not None
-        rewriter.stdout.readline()
+        line(rewriter)
         for process in [start("add_groups", directory, part, turns) for part in range(writers)]:
             _, errors = process.communicate(timeout=1200)
             assert process.returncode == 0, errors
         rewriter.kill()
-        generations = rewriter.communicate()[0].split("\n")[:-1]
+        generations = rest(rewriter)
     assert_whole(directory, {part: set(range(turns)) for part in range(writers)})
     return len(generations)
 

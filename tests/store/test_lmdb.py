@@ -18,7 +18,7 @@ from runstore.store import directory as place
 from runstore.store.lmdb import LmdbStore, Settings
 from runstore.store.protocol import Reader, Table
 from runstore.testing.samples import NAMES, PAIRS, TABLES, sample_object, sample_objects
-from tests.store.processes import run, start
+from tests.store.processes import line, run, start
 from tests.store.workers import group, open_store
 
 QUICK = Settings(durable=False)
@@ -100,8 +100,7 @@ def test_opening_for_reading_waits_for_nobody(directory: Path) -> None:
     """While another process writes, a store opens for reading at once, and a writer is told Busy in time."""
     open_store(directory).close()
     with start("hold_lock", directory) as holder:
-        assert holder.stdout is not None
-        assert holder.stdout.readline() == "held\n"
+        assert line(holder) == "held"
         with LmdbStore.open(directory, TABLES, read_only=True) as reading, reading.read() as reader:
             assert list(reader.objects()) == []
         with pytest.raises(Busy):
@@ -114,8 +113,7 @@ def test_opening_for_reading_waits_for_nobody(directory: Path) -> None:
 def test_busy_in_time(directory: Path) -> None:
     """A store that is open asks for the lock for as long as it was told to."""
     with open_store(directory, timeout=0.05) as store, start("hold_lock", directory) as holder:
-        assert holder.stdout is not None
-        assert holder.stdout.readline() == "held\n"
+        assert line(holder) == "held"
         with pytest.raises(Busy), store.write():
             pass
         holder.communicate("")
@@ -292,8 +290,7 @@ def test_readers_that_died_are_cleared(directory: Path) -> None:
     open_store(directory).close()
     for _ in range(3):
         with start("hold_lock", directory) as holder:
-            assert holder.stdout is not None
-            holder.stdout.readline()
+            assert line(holder) == "held"
             holder.kill()
     with open_store(directory) as store:
         assert store.handle.env.raw.reader_check() == 0

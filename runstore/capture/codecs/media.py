@@ -31,6 +31,7 @@ _KEYS = _URL_KEYS | {"bytes", "images", "result", "b64_json"}
 
 _DEEP = frozenset((dict, list))
 _LIFTED = frozenset((bytes, Link))
+_SEARCHED = _LIFTED | {list}
 
 Blob = Callable[[Link], bytes]
 
@@ -83,7 +84,7 @@ def unlift(value: Any, blob: Blob | None = None) -> Any:
     Links to blobs are read through `blob`. Raises InvalidInput for a link where `blob` is not given.
     """
     if type(value) is list and not _is_marked(value):
-        items = [_unlift(item, blob) if type(item) in _LIFTED or _may_hold(item) else item for item in value]
+        items = [_unlift(item, blob) if type(item) in _SEARCHED or _may_hold(item) else item for item in value]
         return items if any(new is not old for new, old in zip(items, value, strict=True)) else value
     return _unlift(value, blob)
 
