@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 from runstore.capture.codecs.contract import ERROR, OK, PARTIAL, Answer
-from runstore.capture.codecs.jsonread import read_strict
+from runstore.capture.codecs.jsonread import read_answer
 from runstore.capture.codecs.media import Blob, lift, unlift
 from runstore.capture.codecs.shapes import restore
 from runstore.capture.codecs.sse import Event, Events, amazon, json_array, json_lines, server_sent
@@ -19,7 +19,12 @@ from runstore.capture.codecs.urls import Headers, media_type, read_response_head
 from runstore.errors import InvalidInput
 
 AMAZON = "application/vnd.amazon.eventstream"
+_TEXT_BYTES = 1 << 20
 _LINES = frozenset(("application/x-ndjson", "application/stream+json", "application/jsonl", "application/json-lines"))
+
+
+Asked = Mapping[str, Any] | None
+"""The slots of the request that is answered, or None."""
 
 
 class Whole(NamedTuple):
@@ -46,7 +51,7 @@ class JsonAnswers:
     arrays = False
     """True if a stream can also be a JSON array of its events."""
 
-    def decode_response(self, status: int, headers: Headers, body: bytes, like: Any = None) -> Answer:
+    def decode_response(self, status: int, headers: Headers, body: bytes, asked: Asked = None) -> Answer:
         """See `Codec`."""
         response: dict[str, Any] = {"status": status}
         kept = read_response_headers(headers)
@@ -54,15 +59,15 @@ class JsonAnswers:
             response["headers"] = kept
         events = self._events(media_type(headers), body)
         if events is not None:
-            whole = self.assemble(events.items, events)
+            whole = self.assemble(events.items, events, asked)
             response["streamed"] = True
-            return self._answer(status, whole.body, whole.status, response, body, like)
+            return self._answer(status, whole.body, whole.status, response, body, asked)
         try:
-            value = read_strict(body)
+            value = read_answer(body)
         except InvalidInput:
             cut = body.lstrip()[:1] in (b"{", b"[")
             return Answer(ERROR if status >= 400 or not cut else PARTIAL, None, None, None, {**response, "body": _text(body)})
-        return self._answer(status, value, OK, response, body, like)
+        return self._answer(status, value, OK, response, body, asked)
 
     def rebuild_response(self, answer: Answer, blob: Blob | None = None) -> dict[str, Any]:
         """See `Codec`."""
@@ -76,12 +81,15 @@ class JsonAnswers:
 
     # --- what a codec adds ------------------------------------------------------------------------------------------------------
 
-    def assemble(self, events: list[Event], stream: Events) -> Whole:
-        """Put the body together that a stream says. Never raises: what is no event of this API is left out."""
+    def assemble(self, events: list[Event], stream: Events, asked: Asked = None) -> Whole:
+        """Put the body together that a stream says. Never raises: what is no event of this API is left out.
+
+        `asked` are the slots of the request, where they are known.
+        """
         raise NotImplementedError
 
-    def take(self, body: dict[str, Any], like: Any = None) -> Taken:
-        """Take a body apart, in place. `like` is the request's history, for `shapes.fit`."""
+    def take(self, body: dict[str, Any], asked: Asked = None) -> Taken:
+        """Take a body apart, in place. `asked` are the slots of the request, where they are known."""
         raise NotImplementedError
 
     def put(self, rest: dict[str, Any], output: Any, runtime: dict[str, Any], usage: Any) -> dict[str, Any]:
@@ -90,10 +98,10 @@ class JsonAnswers:
 
     # --- common -----------------------------------------------------------------------------------------------------------------
 
-    def _answer(self, status: int, value: Any, ended: str, response: dict[str, Any], body: bytes, like: Any) -> Answer:
+    def _answer(self, status: int, value: Any, ended: str, response: dict[str, Any], body: bytes, asked: Asked) -> Answer:
         if status >= 400 or not isinstance(value, dict):
             return Answer(ERROR, None, None, None, {**response, "body": lift(value)})
-        taken = self.take(value, like)
+        taken = self.take(value, asked)
         state = taken.status if ended == OK or taken.status == ERROR else ended
         if state == PARTIAL and taken.output is None:
             # Nothing in it that this API knows: keep what came.
@@ -149,6 +157,16 @@ def put_messages(slots: list[dict[str, Any]], key: str, output: Any) -> None:
                 slot[key] = restore(message, slot[key])
 
 
+def index_of(value: Any) -> int:
+    """Return a place in a list that an event names; 0 for what names none."""
+    return value if type(value) is int else 0
+
+
+def told_before(asked: Asked) -> Any:
+    """Return the history of a request: its messages have the shapes that the next request's will have."""
+    return asked.get("history") if asked else None
+
+
 def maps(value: Any) -> list[dict[str, Any]]:
     """Return the maps in a list; nothing for anything else."""
     return [item for item in value if isinstance(item, dict)] if isinstance(value, list) else []
@@ -160,6 +178,9 @@ def mapping(value: Any) -> Mapping[str, Any]:
 
 
 def _text(body: bytes) -> str | bytes:
+    """Return a body as text; as bytes, and so a blob, where it is none or too long for a value."""
+    if len(body) > _TEXT_BYTES:
+        return body
     try:
         return body.decode("utf-8")
     except UnicodeDecodeError:

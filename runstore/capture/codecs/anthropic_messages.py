@@ -8,9 +8,9 @@ from __future__ import annotations
 import re
 from typing import Any
 
-from runstore.capture.codecs.answer import JsonAnswers, Taken, Whole, fill, hole, mapping, served
+from runstore.capture.codecs.answer import Asked, JsonAnswers, Taken, Whole, fill, hole, index_of, mapping, served, told_before
 from runstore.capture.codecs.contract import ERROR, OK, PARTIAL
-from runstore.capture.codecs.jsonread import read_strict
+from runstore.capture.codecs.jsonread import read_answer
 from runstore.capture.codecs.places import Layout, Place, delivery, places
 from runstore.capture.codecs.request import JsonRequests
 from runstore.capture.codecs.shapes import clean, fit, restore
@@ -43,11 +43,11 @@ class AnthropicMessages(JsonRequests, JsonAnswers):
     )
     layout = Layout(FIELDS, OPENED)
 
-    def assemble(self, events: list[Event], stream: Events) -> Whole:
+    def assemble(self, events: list[Event], stream: Events, asked: Asked = None) -> Whole:
         """See `JsonAnswers`."""
         return assemble(events)
 
-    def take(self, body: dict[str, Any], like: Any = None) -> Taken:
+    def take(self, body: dict[str, Any], asked: Asked = None) -> Taken:
         """See `JsonAnswers`."""
         if body.get("type") == "error":
             return Taken(None, {}, None, body, ERROR, body.get("request_id"))
@@ -57,7 +57,7 @@ class AnthropicMessages(JsonRequests, JsonAnswers):
         if isinstance(body.get("content"), list):
             blocks = [clean(block, BLOCK, ("content",), _DEFAULTS) if isinstance(block, dict) else (block, {}) for block in body["content"]]
             message = {"role": body.get("role", "assistant"), "content": [block for block, _ in blocks]}
-            message, left = fit(message, {}, like)
+            message, left = fit(message, {}, told_before(asked))
             output = [message]
             apart = left.get("content") or [{}] * len(blocks)
             body["content"] = [{**more, **(less or {})} for (_, more), less in zip(blocks, apart, strict=True)]
@@ -79,8 +79,8 @@ class AnthropicMessages(JsonRequests, JsonAnswers):
 def assemble(events: list[Event]) -> Whole:
     """Put the events of a messages stream together; also those that Bedrock passes on."""
     body: dict[str, Any] = {}
-    blocks: dict[Any, dict[str, Any]] = {}
-    written: dict[Any, str] = {}
+    blocks: dict[int, dict[str, Any]] = {}
+    written: dict[int, str] = {}
     status = PARTIAL
     for event in events:
         data = mapping(event.data)
@@ -88,9 +88,9 @@ def assemble(events: list[Event]) -> Whole:
         if kind == "message_start":
             body.update(mapping(data.get("message")))
         elif kind == "content_block_start":
-            blocks[data.get("index")] = dict(mapping(data.get("content_block")))
+            blocks[index_of(data.get("index"))] = dict(mapping(data.get("content_block")))
         elif kind == "content_block_delta":
-            _add(blocks.setdefault(data.get("index"), {}), mapping(data.get("delta")), written, data.get("index"))
+            _add(blocks.setdefault(index_of(data.get("index")), {}), mapping(data.get("delta")), written, index_of(data.get("index")))
         elif kind == "message_delta":
             body.update(mapping(data.get("delta")))
             _usage(body, data)
@@ -108,8 +108,8 @@ def assemble(events: list[Event]) -> Whole:
     return Whole(body, status)
 
 
-def _add(block: dict[str, Any], delta: Any, written: dict[Any, str], index: Any) -> None:
-    kind = delta.get("type")
+def _add(block: dict[str, Any], delta: Any, written: dict[int, str], index: int) -> None:
+    kind = str(delta.get("type"))
     if kind == "input_json_delta":
         piece = delta.get("partial_json")
         written[index] = written.get(index, "") + (piece if isinstance(piece, str) else "")
@@ -126,7 +126,7 @@ def _input(text: str) -> Any:
     if not text:
         return {}
     try:
-        return read_strict(text)
+        return read_answer(text)
     except InvalidInput:
         return text
 

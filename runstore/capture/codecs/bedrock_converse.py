@@ -8,9 +8,9 @@ from __future__ import annotations
 import re
 from typing import Any
 
-from runstore.capture.codecs.answer import JsonAnswers, Taken, Whole, fill, hole, mapping
+from runstore.capture.codecs.answer import Asked, JsonAnswers, Taken, Whole, fill, hole, index_of, mapping, told_before
 from runstore.capture.codecs.contract import ERROR, OK, PARTIAL
-from runstore.capture.codecs.jsonread import read_strict
+from runstore.capture.codecs.jsonread import read_answer
 from runstore.capture.codecs.places import Layout, Place, delivery, places
 from runstore.capture.codecs.request import JsonRequests
 from runstore.capture.codecs.shapes import clean, fit, ordered, restore
@@ -40,13 +40,13 @@ class BedrockConverse(JsonRequests, JsonAnswers):
     path = re.compile(r"(?P<base>.*)/model/(?P<model>[^/]+)/converse(?:-stream)?")
     layout = Layout(FIELDS, OPENED, sole_format="outputConfig")
 
-    def assemble(self, events: list[Event], stream: Events) -> Whole:
+    def assemble(self, events: list[Event], stream: Events, asked: Asked = None) -> Whole:
         """See `JsonAnswers`."""
         return assemble([(event.name, event.data) for event in events])
 
-    def take(self, body: dict[str, Any], like: Any = None) -> Taken:
+    def take(self, body: dict[str, Any], asked: Asked = None) -> Taken:
         """See `JsonAnswers`."""
-        output = take_message(body, like)
+        output = take_message(body, told_before(asked))
         return Taken(output, {}, hole(body, "usage", dict), body, ERROR if "error" in body else OK)
 
     def put(self, rest: dict[str, Any], output: Any, runtime: dict[str, Any], usage: Any) -> dict[str, Any]:
@@ -85,7 +85,7 @@ def assemble(events: list[tuple[str, Any]]) -> Whole:
     """Put the events of a converse stream together: (name, data). Names with `!` before them are exceptions."""
     body: dict[str, Any] = {}
     message: dict[str, Any] = {}
-    blocks: dict[Any, dict[str, Any]] = {}
+    blocks: dict[int, dict[str, Any]] = {}
     status = PARTIAL
     for name, event in events:
         data = {key: value for key, value in mapping(event).items() if key != "p"}  # padding against eavesdroppers
@@ -96,9 +96,11 @@ def assemble(events: list[tuple[str, Any]]) -> Whole:
             message.update(data)
         elif name == "contentBlockStart":
             start = data.get("start")
-            blocks.setdefault(data.get("contentBlockIndex"), {}).update({key: dict(mapping(part)) for key, part in mapping(start).items()})
+            blocks.setdefault(index_of(data.get("contentBlockIndex")), {}).update(
+                {key: dict(mapping(part)) for key, part in mapping(start).items()}
+            )
         elif name == "contentBlockDelta":
-            _add(blocks.setdefault(data.get("contentBlockIndex"), {}), mapping(data.get("delta")))
+            _add(blocks.setdefault(index_of(data.get("contentBlockIndex")), {}), mapping(data.get("delta")))
         elif name == "messageStop":
             body.update(data)
             status = OK
@@ -110,7 +112,7 @@ def assemble(events: list[tuple[str, Any]]) -> Whole:
     return Whole(_output(message, blocks) | body, status)
 
 
-def _output(message: dict[str, Any], blocks: dict[Any, dict[str, Any]]) -> dict[str, Any]:
+def _output(message: dict[str, Any], blocks: dict[int, dict[str, Any]]) -> dict[str, Any]:
     if not message and not blocks:
         return {}
     content: list[dict[str, Any]] = []
@@ -151,7 +153,7 @@ def _concat(kept: dict[str, Any], more: dict[str, Any]) -> None:
 
 def _input(text: str) -> Any:
     try:
-        return read_strict(text) if text else {}
+        return read_answer(text) if text else {}
     except InvalidInput:
         return text
 

@@ -11,10 +11,10 @@ from binascii import Error
 from typing import Any
 
 from runstore.capture.codecs import anthropic_messages, bedrock_converse
-from runstore.capture.codecs.answer import JsonAnswers, Taken, Whole, fill, hole, mapping, maps
+from runstore.capture.codecs.answer import Asked, JsonAnswers, Taken, Whole, fill, hole, mapping, maps, told_before
 from runstore.capture.codecs.anthropic_messages import AnthropicMessages
 from runstore.capture.codecs.contract import ERROR, OK, PARTIAL
-from runstore.capture.codecs.jsonread import read_strict
+from runstore.capture.codecs.jsonread import read_answer
 from runstore.capture.codecs.openai_chat import OpenAIChat
 from runstore.capture.codecs.places import Layout, Place, delivery, places
 from runstore.capture.codecs.request import JsonRequests
@@ -59,7 +59,7 @@ class BedrockInvoke(JsonRequests, JsonAnswers):
         """Undo `gather`."""
         return super().scatter(history, fields) if fields == ["messages"] else scatter_turns(history, fields)
 
-    def assemble(self, events: list[Event], stream: Events) -> Whole:
+    def assemble(self, events: list[Event], stream: Events, asked: Asked = None) -> Whole:
         """See `JsonAnswers`."""
         inner: list[Event] = []
         for event in events:
@@ -75,20 +75,20 @@ class BedrockInvoke(JsonRequests, JsonAnswers):
             whole = bedrock_converse.assemble([(name, data) for event in inner for name, data in mapping(event.data).items()])
             return Whole({**whole.body, **_metrics(inner)}, whole.status)
         if "choices" in first:
-            whole = _CHAT.assemble(inner, stream)
+            whole = _CHAT.assemble(inner, stream, asked)
             return Whole({**whole.body, **_metrics(inner)}, whole.status)
         return _texts(inner)
 
-    def take(self, body: dict[str, Any], like: Any = None) -> Taken:
+    def take(self, body: dict[str, Any], asked: Asked = None) -> Taken:
         """See `JsonAnswers`."""
         if "error" in body and "content" not in body:
             return Taken(None, {}, None, body, ERROR)
         if isinstance(body.get("content"), list):
-            return _ANTHROPIC.take(body, like)
+            return _ANTHROPIC.take(body, asked)
         if isinstance(body.get("output"), dict):
-            return Taken(bedrock_converse.take_message(body, like), {}, hole(body, "usage", dict), body)
+            return Taken(bedrock_converse.take_message(body, told_before(asked)), {}, hole(body, "usage", dict), body)
         if isinstance(body.get("choices"), list) and any("message" in choice for choice in maps(body["choices"])):
-            return _CHAT.take(body, like)
+            return _CHAT.take(body, asked)
         for key in ("embeddings", "embedding"):
             if isinstance(body.get(key), list | dict):
                 found, body[key] = body[key], None
@@ -139,7 +139,7 @@ def _chunk(data: Any) -> Any:
     """Return the JSON that a chunk carries as base64."""
     encoded = mapping(data).get("bytes")
     try:
-        return read_strict(b64decode(encoded)) if isinstance(encoded, str) else None
+        return read_answer(b64decode(encoded)) if isinstance(encoded, str) else None
     except (Error, ValueError, InvalidInput):
         return None
 

@@ -1,6 +1,6 @@
 """Cohere chat, first and second API, and the older generate.
 
-Source: docs/spec/wire/cohere.chat.md.
+Source: docs/spec/wire/cohere.md.
 """
 
 from __future__ import annotations
@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 from typing import Any
 
-from runstore.capture.codecs.answer import JsonAnswers, Taken, Whole, fill, hole, mapping, maps
+from runstore.capture.codecs.answer import Asked, JsonAnswers, Taken, Whole, fill, hole, index_of, mapping, maps, told_before
 from runstore.capture.codecs.bedrock_invoke import gather_turns, scatter_turns
 from runstore.capture.codecs.chatstream import add_delta
 from runstore.capture.codecs.contract import ERROR, OK, PARTIAL
@@ -44,12 +44,12 @@ class CohereChat2(JsonRequests, JsonAnswers):
     layout = Layout({**_COMMON, "messages": Place.HISTORY}, sole_format="response_format")
     leads = True
 
-    def assemble(self, events: list[Event], stream: Events) -> Whole:
+    def assemble(self, events: list[Event], stream: Events, asked: Asked = None) -> Whole:
         """See `JsonAnswers`."""
         body: dict[str, Any] = {}
         message: dict[str, Any] = {}
-        content: dict[Any, dict[str, Any]] = {}
-        calls: dict[Any, dict[str, Any]] = {}
+        content: dict[int, dict[str, Any]] = {}
+        calls: dict[int, dict[str, Any]] = {}
         status = PARTIAL
         for event in events:
             data = mapping(event.data)
@@ -59,9 +59,9 @@ class CohereChat2(JsonRequests, JsonAnswers):
                 body["id"] = data.get("id")
                 message.update(part)
             elif kind in ("content-start", "content-delta"):
-                add_delta(content.setdefault(data.get("index"), {}), mapping(part.get("content")))
+                add_delta(content.setdefault(index_of(data.get("index")), {}), mapping(part.get("content")))
             elif kind in ("tool-call-start", "tool-call-delta"):
-                add_delta(calls.setdefault(data.get("index"), {}), mapping(part.get("tool_calls")))
+                add_delta(calls.setdefault(index_of(data.get("index")), {}), mapping(part.get("tool_calls")))
             elif kind == "tool-plan-delta":
                 add_delta(message, {"tool_plan": part.get("tool_plan")})
             elif kind == "citation-start":
@@ -76,11 +76,11 @@ class CohereChat2(JsonRequests, JsonAnswers):
             del message["tool_plan"]
         return Whole({**body, "message": message} if message else body, status)
 
-    def take(self, body: dict[str, Any], like: Any = None) -> Taken:
+    def take(self, body: dict[str, Any], asked: Asked = None) -> Taken:
         """See `JsonAnswers`."""
         output = None
         if isinstance(body.get("message"), dict):
-            message, body["message"] = fit(*clean(body["message"], _MESSAGE), like)
+            message, body["message"] = fit(*clean(body["message"], _MESSAGE), told_before(asked))
             output = [message]
         elif isinstance(body.get("message"), str):
             return Taken(None, {}, None, body, ERROR)
@@ -111,7 +111,7 @@ class CohereChat1(JsonRequests, JsonAnswers):
         """Undo `gather`."""
         return scatter_turns(history, fields)
 
-    def assemble(self, events: list[Event], stream: Events) -> Whole:
+    def assemble(self, events: list[Event], stream: Events, asked: Asked = None) -> Whole:
         """See `JsonAnswers`."""
         body: dict[str, Any] = {}
         for event in events:
@@ -131,7 +131,7 @@ class CohereChat1(JsonRequests, JsonAnswers):
                     )
         return Whole(body, PARTIAL)
 
-    def take(self, body: dict[str, Any], like: Any = None) -> Taken:
+    def take(self, body: dict[str, Any], asked: Asked = None) -> Taken:
         """See `JsonAnswers`. `chat_history` is the request's own words with the answer at the end, and is left out."""
         output = None
         text = hole(body, "text")
@@ -162,19 +162,18 @@ class CohereGenerate(JsonRequests, JsonAnswers):
     path = re.compile(r"(?P<base>.*)/v1/generate/?")
     layout = Layout({**_COMMON, "prompt": Place.PROMPT}, sole_format="response_format")
 
-    def assemble(self, events: list[Event], stream: Events) -> Whole:
+    def assemble(self, events: list[Event], stream: Events, asked: Asked = None) -> Whole:
         """See `JsonAnswers`."""
         texts: dict[int, str] = {}
         for event in events:
             data = mapping(event.data)
             if data.get("is_finished"):
                 return Whole(dict(mapping(data.get("response"))), OK)
-            index = data.get("index")
-            number = index if type(index) is int else 0
+            number = index_of(data.get("index"))
             texts[number] = texts.get(number, "") + str(data.get("text") or "")
         return Whole({"generations": [{"text": text} for text in texts.values()]}, PARTIAL)
 
-    def take(self, body: dict[str, Any], like: Any = None) -> Taken:
+    def take(self, body: dict[str, Any], asked: Asked = None) -> Taken:
         """See `JsonAnswers`."""
         texts = [text for found in maps(body.get("generations")) if (text := hole(found, "text")) is not None]
         meta = mapping(body.get("meta"))

@@ -95,8 +95,8 @@ class Codec(Protocol):
         """Return what the request points at instead of holding it, in the order of the body."""
         ...
 
-    def decode_response(self, status: int, headers: Headers, body: bytes, like: Any = None) -> Answer:
-        """Read an answer, in one piece or streamed. `like` is the request's history: the next one will have its shapes."""
+    def decode_response(self, status: int, headers: Headers, body: bytes, asked: Mapping[str, Any] | None = None) -> Answer:
+        """Read an answer, in one piece or streamed. `asked` are the slots of the request, where they are known."""
         ...
 
     def rebuild_response(self, answer: Answer, blob: Blob | None = None) -> dict[str, Any]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 from typing import Any
 
-from runstore.capture.codecs.answer import JsonAnswers, Taken, Whole, fill, hole, mapping, maps, put_messages, served
+from runstore.capture.codecs.answer import Asked, JsonAnswers, Taken, Whole, fill, hole, mapping, maps, put_messages, served, told_before
 from runstore.capture.codecs.contract import ERROR, OK, PARTIAL
 from runstore.capture.codecs.places import Layout, Place, delivery, places
 from runstore.capture.codecs.request import JsonRequests, Located
@@ -61,7 +61,7 @@ class GeminiGenerate(JsonRequests, JsonAnswers):
         other = found["other"] if found else None
         return located._replace(model=other) if other else located
 
-    def assemble(self, events: list[Event], stream: Events) -> Whole:
+    def assemble(self, events: list[Event], stream: Events, asked: Asked = None) -> Whole:
         """See `JsonAnswers`."""
         body: dict[str, Any] = {}
         candidates: dict[int, dict[str, Any]] = {}
@@ -82,12 +82,12 @@ class GeminiGenerate(JsonRequests, JsonAnswers):
         finished = bool(candidates) and all(candidate.get("finishReason") is not None for candidate in candidates.values())
         return Whole(body, OK if blocked or finished else PARTIAL)
 
-    def take(self, body: dict[str, Any], like: Any = None) -> Taken:
+    def take(self, body: dict[str, Any], asked: Asked = None) -> Taken:
         """See `JsonAnswers`."""
         messages = []
         for candidate in maps(body.get("candidates")):
             if candidate.get("content"):
-                message, candidate["content"] = fit(_clean(candidate["content"]), {}, like)
+                message, candidate["content"] = fit(_clean(candidate["content"]), {}, told_before(asked))
                 messages.append(message)
         status = ERROR if body.get("error") else OK
         return Taken(

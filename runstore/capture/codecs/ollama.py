@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 from typing import Any
 
-from runstore.capture.codecs.answer import JsonAnswers, Taken, Whole, fill, hole, mapping, served
+from runstore.capture.codecs.answer import Asked, JsonAnswers, Taken, Whole, fill, hole, mapping, served, told_before
 from runstore.capture.codecs.chatstream import add_delta, finish
 from runstore.capture.codecs.contract import ERROR, OK, PARTIAL
 from runstore.capture.codecs.places import Layout, Place, delivery, places
@@ -29,7 +29,7 @@ _COUNTS = ("prompt_eval_count", "eval_count")
 class _Ollama(JsonRequests, JsonAnswers):
     """What the two APIs share: lines of JSON, the last of which says `done`."""
 
-    def assemble(self, events: list[Event], stream: Events) -> Whole:
+    def assemble(self, events: list[Event], stream: Events, asked: Asked = None) -> Whole:
         """See `JsonAnswers`."""
         body: dict[str, Any] = {}
         message: dict[str, Any] = {}
@@ -50,9 +50,9 @@ class _Ollama(JsonRequests, JsonAnswers):
         finish(message)
         return Whole(body, ERROR if body.get("error") else OK if body.get("done") is True else PARTIAL)
 
-    def take(self, body: dict[str, Any], like: Any = None) -> Taken:
+    def take(self, body: dict[str, Any], asked: Asked = None) -> Taken:
         """See `JsonAnswers`."""
-        output = self.output(body, like)
+        output = self.output(body, told_before(asked))
         usage = {key: body[key] for key in _COUNTS if type(body.get(key)) is int}
         body.update(dict.fromkeys(usage))
         status = ERROR if body.get("error") else OK
@@ -132,11 +132,11 @@ class OllamaEmbed(JsonRequests, JsonAnswers):
     path = re.compile(r"(?P<base>.*)/api/(?P<operation>embed|embeddings)/?")
     layout = Layout({**_COMMON, "input": Place.PROMPT, "prompt": Place.PROMPT}, sole_format="format")
 
-    def assemble(self, events: list[Event], stream: Events) -> Whole:
+    def assemble(self, events: list[Event], stream: Events, asked: Asked = None) -> Whole:
         """Embeddings are not streamed: nothing is known of one that is."""
         return Whole({}, PARTIAL)
 
-    def take(self, body: dict[str, Any], like: Any = None) -> Taken:
+    def take(self, body: dict[str, Any], asked: Asked = None) -> Taken:
         """See `JsonAnswers`."""
         key = "embeddings" if "embeddings" in body else "embedding"
         status = ERROR if body.get("error") else OK

@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 from typing import Any
 
-from runstore.capture.codecs.answer import JsonAnswers, Taken, Whole, fill, hole, mapping, maps, put_messages, served
+from runstore.capture.codecs.answer import Asked, JsonAnswers, Taken, Whole, fill, hole, mapping, maps, put_messages, served, told_before
 from runstore.capture.codecs.chatstream import add_delta, finish
 from runstore.capture.codecs.contract import ERROR, OK, PARTIAL
 from runstore.capture.codecs.places import Layout, Place, delivery, places
@@ -58,7 +58,7 @@ class OpenAIChat(JsonRequests, JsonAnswers):
         """Read a path. Azure names the deployment in it, which is what answers if the body names no model."""
         return with_deployment(super().locate(path))
 
-    def assemble(self, events: list[Event], stream: Events) -> Whole:
+    def assemble(self, events: list[Event], stream: Events, asked: Asked = None) -> Whole:
         """See `JsonAnswers`."""
         body: dict[str, Any] = {}
         choices: dict[int, dict[str, Any]] = {}
@@ -78,15 +78,15 @@ class OpenAIChat(JsonRequests, JsonAnswers):
         for choice in choices.values():
             finish(choice["message"])
         body["choices"] = [choices[number] for number in sorted(choices)]
-        return Whole(body, _ended(body, choices, stream))
+        return Whole(body, ended(body, choices, stream, asked))
 
-    def take(self, body: dict[str, Any], like: Any = None) -> Taken:
+    def take(self, body: dict[str, Any], asked: Asked = None) -> Taken:
         """See `JsonAnswers`."""
         messages = []
         status = ERROR if body.get("error") else OK
         for choice in maps(body.get("choices")):
             if isinstance(choice.get("message"), dict):
-                message, choice["message"] = fit(*clean_message(choice["message"]), like)
+                message, choice["message"] = fit(*clean_message(choice["message"]), told_before(asked))
                 messages.append(message)
             if choice.get("finish_reason") == "error":
                 status = ERROR
@@ -153,8 +153,13 @@ def _joined(kept: Any, more: Any) -> Any:
     return kept if more is None else more
 
 
-def _ended(body: dict[str, Any], choices: dict[int, dict[str, Any]], stream: Events) -> str:
+def ended(body: dict[str, Any], choices: dict[int, dict[str, Any]], stream: Events, asked: Asked) -> str:
+    """Return how a stream of choices ended: by its mark, or, from servers that send none, by the end of every choice asked for."""
     if body.get("error"):
         return ERROR
-    finished = bool(choices) and all(choice.get("finish_reason") is not None for choice in choices.values())
-    return OK if finished or (stream.done and choices) else PARTIAL
+    if stream.done:
+        return OK if choices else PARTIAL
+    wanted = mapping(asked["parameters"]).get("n") if asked and "parameters" in asked else None
+    number = wanted if type(wanted) is int else 1
+    finished = len(choices) >= number and all(choice.get("finish_reason") is not None for choice in choices.values())
+    return OK if asked and finished else PARTIAL

@@ -8,9 +8,10 @@ from __future__ import annotations
 import re
 from typing import Any
 
-from runstore.capture.codecs.answer import JsonAnswers, Taken, Whole, fill, hole, mapping, maps, served
-from runstore.capture.codecs.contract import ERROR, OK, PARTIAL
+from runstore.capture.codecs.answer import Asked, JsonAnswers, Taken, Whole, fill, hole, mapping, maps, served
+from runstore.capture.codecs.contract import ERROR, OK
 from runstore.capture.codecs.openai_chat import FIELDS as CHAT_FIELDS
+from runstore.capture.codecs.openai_chat import ended
 from runstore.capture.codecs.places import Layout, Place
 from runstore.capture.codecs.request import JsonRequests, Located, with_deployment
 from runstore.capture.codecs.sse import Event, Events
@@ -31,7 +32,7 @@ class OpenAICompletions(JsonRequests, JsonAnswers):
         """Read a path, Azure's with the deployment in it included."""
         return with_deployment(super().locate(path))
 
-    def assemble(self, events: list[Event], stream: Events) -> Whole:
+    def assemble(self, events: list[Event], stream: Events, asked: Asked = None) -> Whole:
         """See `JsonAnswers`."""
         body: dict[str, Any] = {}
         choices: dict[int, dict[str, Any]] = {}
@@ -46,10 +47,9 @@ class OpenAICompletions(JsonRequests, JsonAnswers):
                     body[key] = value
         if choices or "choices" in body:
             body["choices"] = [choices[number] for number in sorted(choices)]
-        finished = bool(choices) and all(choice.get("finish_reason") is not None for choice in choices.values())
-        return Whole(body, ERROR if body.get("error") else OK if finished or (stream.done and choices) else PARTIAL)
+        return Whole(body, ended(body, choices, stream, asked))
 
-    def take(self, body: dict[str, Any], like: Any = None) -> Taken:
+    def take(self, body: dict[str, Any], asked: Asked = None) -> Taken:
         """See `JsonAnswers`."""
         texts = [text for choice in maps(body.get("choices")) if (text := hole(choice, "text")) is not None]
         runtime = served(body, _RUNTIME)

@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 from typing import Any
 
-from runstore.capture.codecs.answer import JsonAnswers, Taken, Whole, fill, hole, served
+from runstore.capture.codecs.answer import Asked, JsonAnswers, Taken, Whole, fill, hole, served
 from runstore.capture.codecs.contract import ERROR, OK, PARTIAL
 from runstore.capture.codecs.places import Layout, Place, delivery, places
 from runstore.capture.codecs.request import JsonRequests, Located, with_deployment
@@ -35,11 +35,11 @@ class OpenAIEmbeddings(JsonRequests, JsonAnswers):
         """Read a path, Azure's with the deployment in it included."""
         return with_deployment(super().locate(path))
 
-    def assemble(self, events: list[Event], stream: Events) -> Whole:
+    def assemble(self, events: list[Event], stream: Events, asked: Asked = None) -> Whole:
         """Embeddings are not streamed: nothing is known of one that is."""
         return Whole({}, PARTIAL)
 
-    def take(self, body: dict[str, Any], like: Any = None) -> Taken:
+    def take(self, body: dict[str, Any], asked: Asked = None) -> Taken:
         """See `JsonAnswers`."""
         status = ERROR if body.get("error") else OK
         return Taken(hole(body, "data", list), served(body, {"model": "model"}), hole(body, "usage", dict), body, status, body.get("id"))

@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 from typing import Any
 
-from runstore.capture.codecs.answer import JsonAnswers, Taken, Whole, fill, hole, mapping, served
+from runstore.capture.codecs.answer import Asked, JsonAnswers, Taken, Whole, fill, hole, index_of, mapping, served, told_before
 from runstore.capture.codecs.contract import ERROR, INTERRUPTED, OK, PARTIAL
 from runstore.capture.codecs.places import Layout, Place, delivery, places
 from runstore.capture.codecs.request import JsonRequests
@@ -69,15 +69,15 @@ class OpenAIResponses(JsonRequests, JsonAnswers):
         """Undo `gather`."""
         return {"input": history[0] if len(history) == 1 and isinstance(history[0], str) else history}
 
-    def assemble(self, events: list[Event], stream: Events) -> Whole:
+    def assemble(self, events: list[Event], stream: Events, asked: Asked = None) -> Whole:
         """See `JsonAnswers`."""
         body: dict[str, Any] = {}
-        items: dict[Any, dict[str, Any]] = {}
+        items: dict[int, dict[str, Any]] = {}
         ended = ""
         for event in events:
             data = mapping(event.data)
-            kind = data.get("type") or event.name
-            at = data.get("output_index")
+            kind = str(data.get("type") or event.name)
+            at = index_of(data.get("output_index"))
             if isinstance(data.get("response"), dict):
                 body = dict(data["response"])
                 ended = kind if kind in _ENDS else ended
@@ -90,10 +90,10 @@ class OpenAIResponses(JsonRequests, JsonAnswers):
                 _add(items.setdefault(at, {}), kind, data)
         if items and not body.get("output"):
             # Cut off, or a server that repeats nothing at the end: the items as they came.
-            body["output"] = [items[at] for at in sorted(items, key=str)]
+            body["output"] = [items[at] for at in sorted(items)]
         return Whole(body, ERROR if ended in ("error", "response.failed") else OK if ended else PARTIAL)
 
-    def take(self, body: dict[str, Any], like: Any = None) -> Taken:
+    def take(self, body: dict[str, Any], asked: Asked = None) -> Taken:
         """See `JsonAnswers`."""
         if "output" not in body and "input_tokens" in body:
             return Taken({"input_tokens": body["input_tokens"]}, {}, None, {**body, "input_tokens": None})
@@ -102,7 +102,7 @@ class OpenAIResponses(JsonRequests, JsonAnswers):
             status = ERROR
         output = hole(body, "output", list)
         if output is not None:
-            fitted = [fit(item, {}, like) for item in output]
+            fitted = [fit(item, {}, told_before(asked)) for item in output]
             output, body["output"] = [item for item, _ in fitted], [left for _, left in fitted]
         runtime = served(body, {"model": "model"})
         effective = {key: body[key] for key in EFFECTIVE if body.get(key) is not None}

@@ -21,7 +21,7 @@ from runstore.capture.codecs.places import Layout, Place
 from runstore.capture.codecs.placing import Placing, Taking, lift_media, settings_of
 from runstore.capture.codecs.pointers import unresolved
 from runstore.capture.codecs.urls import VERSION_HEADERS, Headers, read_headers, read_url
-from runstore.errors import InvalidInput
+from runstore.errors import InvalidInput, LimitExceeded
 from runstore.model.trees import ABSENT
 
 INSTRUCTING = ("system", "developer")
@@ -30,25 +30,29 @@ _TEXT_BYTES = 1 << 20  # above this an unread body is a blob, and never too larg
 
 
 class Located(NamedTuple):
-    """What a path says: the base path of the service, the model's name if it names one, and which operation if there are several."""
+    """What a path says: the base path of the service, the model's name if it names one, and which operation if there are several.
+
+    `deployment` is a name that counts only where the body states none.
+    """
 
     base: str
     model: str | None = None
     operation: str | None = None
+    deployment: str | None = None
 
 
 class Start(NamedTuple):
-    """What URL and headers say of a request: settings of the model, the beginning of the envelope, and the model that the path names."""
+    """What URL and headers say of a request: settings of the model, the beginning of the envelope, and Azure's deployment."""
 
     model: dict[str, Any]
     wire: dict[str, Any]
-    named: str | None
+    deployment: str | None
 
 
 def with_deployment(located: Located) -> Located:
     """Return what a path says, with the deployment that Azure names in it: what answers if the body names no model."""
     found = _DEPLOYMENT.search(located.base)
-    return located._replace(model=unquote(found[1])) if found else located
+    return located._replace(deployment=unquote(found[1])) if found else located
 
 
 class JsonRequests:
@@ -80,9 +84,12 @@ class JsonRequests:
             return _unread(start, body)
         if type(value) is not dict:
             return _unread(start, body)
-        slots, wire = self._slots(value, start)
-        lifted = lift_media(slots)
-        style = jsonstyle.detect(text, self._body(slots, wire, None, lifted=lifted))
+        try:
+            slots, wire = self._slots(value, start)
+            lifted = lift_media(slots)
+            style = jsonstyle.detect(text, self._body(slots, wire, None, lifted=lifted))
+        except RecursionError:  # hundreds of levels: no run holds more than 64
+            return _unread(start, body)
         if style is None or style.tokens:
             # Nothing proved yet that no key stands twice and no number is out of range.
             try:
@@ -106,13 +113,17 @@ class JsonRequests:
             raise InvalidInput("this envelope states no URL", kind="bad-wire")
         target = self._target(url, model)
         headers = {**(wire.get("headers") or {}), **{key: str(model[key]) for key in model if key in VERSION_HEADERS}}
-        return Request("POST", target, headers, self._bytes(slots, wire, blob))
+        try:
+            body = self._bytes(slots, wire, blob)
+        except RecursionError as error:
+            raise LimitExceeded("slots of hundreds of levels: no run holds more than 64", kind="limit-exceeded") from error
+        return Request("POST", target, headers, body)
 
     def unresolved(self, slots: Mapping[str, Any], wire: Mapping[str, Any]) -> tuple[Unresolved, ...]:
         """See `Codec`."""
         if wire.get("unread"):
             return ()
-        return unresolved(self._body(slots, wire, lambda link: b""), self.layout)
+        return unresolved(self._body(slots, wire, None, lifted=False), self.layout)
 
     def _start(self, url: str, headers: Headers) -> Start:
         """Return what URL and headers say: the beginnings of model and envelope."""
@@ -127,7 +138,10 @@ class JsonRequests:
         wire: dict[str, Any] = {"codec": f"{self.name}/{self.version}", "url": target.kept}
         if wire_headers:
             wire["headers"] = wire_headers
-        return Start(model | target.versions | model_headers, wire, located.model)
+        model |= target.versions | model_headers
+        if located.model is not None:
+            model["name"] = located.model
+        return Start(model, wire, located.deployment)
 
     # --- what a codec may do otherwise ------------------------------------------------------------------------------------------
 
@@ -166,8 +180,8 @@ class JsonRequests:
             else:
                 placing.keys.append(key)
                 placing.put(fields.get(key, Place.EXTRA), key, value, None)
-        if start.named is not None:
-            model.setdefault("name", start.named)
+        if start.deployment is not None:
+            model.setdefault("name", start.deployment)
         slots = placing.slots
         self._tell(placing, slots)
         if placing.format:
@@ -240,7 +254,7 @@ class JsonRequests:
         if named is not None and isinstance(wanted, str) and named != wanted and "model" in self.path.groupindex:
             found = self.path.fullmatch(path)
             assert found is not None
-            path = path[: found.start("model")] + quote(wanted, safe="") + path[found.end("model") :]
+            path = path[: found.start("model")] + quote(wanted, safe="", errors="surrogatepass") + path[found.end("model") :]
         return path + mark + query
 
 
@@ -250,7 +264,7 @@ def _unread(start: Start, body: bytes) -> Decoded:
     if len(body) <= _TEXT_BYTES:
         with suppress(UnicodeDecodeError):
             kept = body.decode("utf-8")
-    model = start.model if start.named is None else {**start.model, "name": start.named}
+    model = start.model if start.deployment is None else {**start.model, "name": start.deployment}
     return Decoded({"model": model, "extra": {"body": kept}}, {**start.wire, "unread": True}, UNREAD)
 
 

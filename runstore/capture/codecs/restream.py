@@ -83,8 +83,8 @@ def ollama(body: dict[str, Any]) -> Stream:
     """Stream a chat or a generated text: a line with the words, a line with the end."""
     text: dict[str, Any] = {"message": body["message"]} if "message" in body else {"response": body.get("response", "")}
     last: dict[str, Any] = {"message": {"role": "assistant", "content": ""}} if "message" in body else {"response": ""}
-    start = {key: body[key] for key in ("model", "created_at") if key in body}
-    lines = [{**start, **text, "done": False}, {**body, **last}]
+    start: dict[str, Any] = {key: body[key] for key in ("model", "created_at") if key in body}
+    lines: list[dict[str, Any]] = [{**start, **text, "done": False}, {**body, **last}]
     return Stream("application/x-ndjson", b"".join(_json(line) + b"\n" for line in lines))
 
 

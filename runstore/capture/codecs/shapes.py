@@ -60,7 +60,7 @@ def fit(message: Any, left: dict[str, Any], examples: Any) -> tuple[Any, dict[st
     if isinstance(content, str) and content and _is_lone_text(example.get("content")):
         shaped["content"] = [{key: content if key == "text" else part for key, part in example["content"][0].items()}]
         apart = {**(apart or {}), "content": _TEXT}
-    left = {**left, **(apart or {})}
+    left = dict(restore(left, apart))
     for key, item in example.items():
         if is_empty(item) and is_empty(shaped.get(key)):
             was = left.pop(key) if key in left else shaped.get(key, item)

@@ -12,8 +12,13 @@ from runstore.capture.codecs.places import Layout, Place
 from runstore.capture.codecs.request import JsonRequests
 from tests.capture.codecs.support import named
 
-TEXTS = st.one_of(st.text(max_size=12), st.sampled_from(["", "é", "</script>", "a/b", "\u2028", "😀", "\x7f\x00", "data:image/png;base64,AAEC", "AAEC", "\ud83d"]))
-NUMBERS = st.one_of(st.integers(-(2**70), 2**70), st.floats(allow_nan=False, allow_infinity=False), st.sampled_from([0.0, -0.0, 1.0, 1e300, 0.7]))
+TEXTS = st.one_of(
+    st.text(max_size=12),
+    st.sampled_from(["", "é", "</script>", "a/b", "\u2028", "😀", "\x7f\x00", "data:image/png;base64,AAEC", "AAEC", "\ud83d"]),
+)
+NUMBERS = st.one_of(
+    st.integers(-(2**70), 2**70), st.floats(allow_nan=False, allow_infinity=False), st.sampled_from([0.0, -0.0, 1.0, 1e300, 0.7])
+)
 SCALARS = st.one_of(st.none(), st.booleans(), NUMBERS, TEXTS)
 VALUES: st.SearchStrategy[Any] = st.recursive(
     SCALARS, lambda inner: st.one_of(st.lists(inner, max_size=3), st.dictionaries(TEXTS, inner, max_size=3)), max_leaves=8
@@ -29,7 +34,11 @@ IMAGES = st.sampled_from([
 ])  # fmt: skip
 MESSAGES = st.fixed_dictionaries(
     {"role": st.sampled_from(["system", "developer", "user", "assistant", "tool", "model", "USER"])},
-    optional={"content": st.one_of(TEXTS, st.lists(st.one_of(IMAGES, VALUES), max_size=2)), "parts": st.lists(IMAGES, max_size=2), "x": VALUES},
+    optional={
+        "content": st.one_of(TEXTS, st.lists(st.one_of(IMAGES, VALUES), max_size=2)),
+        "parts": st.lists(IMAGES, max_size=2),
+        "x": VALUES,
+    },
 )
 
 
@@ -44,8 +53,12 @@ def _bodies(layout: Layout) -> st.SearchStrategy[dict[str, Any]]:
     known = {key: _filling(place) for key, place in layout.fields.items()}
     known |= {key: st.one_of(_inside(layout, key), VALUES) for key in layout.opened}
     unknown = st.dictionaries(TEXTS, VALUES, max_size=2)
-    chosen = st.lists(st.sampled_from(sorted(known)), unique=True, max_size=7).flatmap(lambda keys: st.fixed_dictionaries({key: known[key] for key in keys}))
-    told = st.fixed_dictionaries({}, optional={key: known[key] for key, place in layout.fields.items() if place in (Place.HISTORY, Place.PROMPT)})
+    chosen = st.lists(st.sampled_from(sorted(known)), unique=True, max_size=7).flatmap(
+        lambda keys: st.fixed_dictionaries({key: known[key] for key in keys})
+    )
+    told = st.fixed_dictionaries(
+        {}, optional={key: known[key] for key, place in layout.fields.items() if place in (Place.HISTORY, Place.PROMPT)}
+    )
     return st.tuples(chosen, told, unknown, st.randoms(use_true_random=False)).map(_shuffled)
 
 
@@ -70,13 +83,13 @@ def _filling(place: Place) -> st.SearchStrategy[Any]:
 def write(value: Any, random: Random, mess: float) -> str:
     """Write a value as JSON in a style of its own; `mess` is the share of tokens that follow no style at all."""
     item, key = random.choice([(",", ":"), (", ", ": "), (",", " : "), (" ,", ": ")])
-    ascii, slash, upper, spread = (random.random() < 0.5 for _ in range(4))
+    plain, slash, upper, spread = (random.random() < 0.5 for _ in range(4))
 
     def gap(usual: str) -> str:
         return random.choice(["", " ", "\n", "\t ", "\r\n"]) if random.random() < mess else usual
 
     def text(string: str) -> str:
-        told = json.dumps(string, ensure_ascii=ascii or any("\ud800" <= char <= "\udfff" for char in string))
+        told = json.dumps(string, ensure_ascii=plain or any("\ud800" <= char <= "\udfff" for char in string))
         if slash != (random.random() < mess):
             told = told.replace("/", "\\/")
         return told.replace("<", "\\u003C" if upper else "\\u003c") if spread else told
@@ -90,11 +103,17 @@ def write(value: Any, random: Random, mess: float) -> str:
         if isinstance(inner, str):
             return text(inner)
         if isinstance(inner, dict):
-            return "{" + gap("") + (gap("") + item + gap("")).join(text(name) + gap("") + key + told(each) for name, each in inner.items()) + gap("") + "}"
+            return (
+                "{"
+                + gap("")
+                + (gap("") + item + gap("")).join(text(name) + gap("") + key + told(each) for name, each in inner.items())
+                + gap("")
+                + "}"
+            )
         if isinstance(inner, list):
             return "[" + gap("") + item.join(told(each) for each in inner) + gap("") + "]"
-        plain = json.dumps(inner)
-        return number(plain) if isinstance(inner, float) else plain
+        usual = json.dumps(inner)
+        return number(usual) if isinstance(inner, float) else usual
 
     return gap("") + told(value) + gap("")
 
@@ -106,8 +125,8 @@ def write_plainly(value: Any, random: Random) -> str:
     """Write a value as Python's encoder writes it, in one of its styles."""
     indent = random.choice(_INDENTS)
     separators = random.choice([(",", ":"), (", ", ": ")]) if indent is None else (",", ": ")
-    ascii = random.random() < 0.5
-    told = json.dumps(value, indent=indent, separators=separators, ensure_ascii=ascii)
+    plain = random.random() < 0.5
+    told = json.dumps(value, indent=indent, separators=separators, ensure_ascii=plain)
     try:
         told.encode()
     except UnicodeEncodeError:

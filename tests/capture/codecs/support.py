@@ -6,7 +6,8 @@ import json
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from runstore.capture.codecs import CODECS, Codec, Decoded
+from runstore.capture.codecs import CODECS, Answer, Codec, Decoded
+from runstore.capture.codecs.restream import Stream
 from runstore.model.encoding import decode_value, encode
 from runstore.model.ids import Kind, Link, Object
 from runstore.model.lists import elements
@@ -76,3 +77,22 @@ def decode(name: str, body: Mapping[str, Any] | bytes, *, url: str | None = None
     """Decode a request to an API."""
     raw = body if isinstance(body, bytes) else json.dumps(body).encode()
     return named(name).decode_request(url or URLS[name], headers or {}, raw)
+
+
+JSON = {"Content-Type": "application/json"}
+
+
+def answered(name: str, body: Any, *, status: int = 200, asked: Any = None) -> Answer:
+    """Decode an answer in one piece."""
+    return named(name).decode_response(status, JSON, json.dumps(body).encode(), asked)
+
+
+def streamed(name: str, stream: Stream, asked: Any = None) -> Answer:
+    """Decode a streamed answer."""
+    return named(name).decode_response(200, {"content-type": stream.media_type}, stream.body, asked)
+
+
+def events(*data: Any, done: bool = False) -> Stream:
+    """Make a stream of server-sent events."""
+    lines = [f"data: {json.dumps(each)}\n\n" for each in data] + ["data: [DONE]\n\n"] * done
+    return Stream("text/event-stream", "".join(lines).encode())

@@ -46,7 +46,9 @@ def test_an_amazon_stream_is_read_message_by_message(events: list[Any], at: int)
     assert amazon(told) == ([Event("chunk", each) for each in events], False, True)
     cut = amazon(told[:at])
     assert [event.data for event in cut.items] == events[: len(cut.items)]
-    assert cut.whole == (at >= len(told) or len(b"".join(amazon_message("chunk", json.dumps(each).encode()) for each in events[: len(cut.items)])) == at)
+    assert cut.whole == (
+        at >= len(told) or len(b"".join(amazon_message("chunk", json.dumps(each).encode()) for each in events[: len(cut.items)])) == at
+    )
 
 
 def test_a_flipped_bit_ends_an_amazon_stream() -> None:

@@ -30,13 +30,17 @@ def test_no_credential_of_a_url_or_header_reaches_slots_or_envelope(name: str) -
 
 def test_response_headers_on_no_list_are_dropped() -> None:
     """Cookies and organisations of an answer are not kept; its id and limits are."""
-    kept = read_response_headers({"Set-Cookie": SECRET, "openai-organization": SECRET, "X-Request-ID": "r1", "x-ratelimit-remaining-tokens": "7"})
+    kept = read_response_headers(
+        {"Set-Cookie": SECRET, "openai-organization": SECRET, "X-Request-ID": "r1", "x-ratelimit-remaining-tokens": "7"}
+    )
     assert kept == {"x-request-id": "r1", "x-ratelimit-remaining-tokens": "7"}
 
 
 def test_version_headers_belong_to_the_model() -> None:
     """A beta that was switched on is part of what ran; several headers of one name are one."""
-    wire, model = read_headers([("anthropic-beta", "a"), ("Anthropic-Beta", "b"), ("anthropic-version", "2023-06-01"), ("User-Agent", "x/1")])
+    wire, model = read_headers(
+        [("anthropic-beta", "a"), ("Anthropic-Beta", "b"), ("anthropic-version", "2023-06-01"), ("User-Agent", "x/1")]
+    )
     assert (wire, model) == ({"user-agent": "x/1"}, {"anthropic-beta": "a,b", "anthropic-version": "2023-06-01"})
 
 
