@@ -65,29 +65,25 @@ def access(actor: str) -> Access:
     from runstore.repo import TABLES, now_microseconds
     from runstore.sync.connect import Access
 
-    ssh = tuple(shlex.split(os.environ.get("RUNSTORE_SSH") or "ssh"))
-    return Access(TABLES, now_microseconds, actor, ssh, lambda: os.environ.get("RUNSTORE_TOKEN") or None)
+    return Access(TABLES, now_microseconds, actor, _ssh(), _token)
+
+
+def _ssh() -> tuple[str, ...]:
+    return tuple(shlex.split(os.environ.get("RUNSTORE_SSH") or "ssh"))
+
+
+def _token() -> str | None:
+    return os.environ.get("RUNSTORE_TOKEN") or None
 
 
 @contextmanager
 def exchange(context: Context, verb: str) -> Iterator[Exchange]:
     """Open the store and give its verbs of exchange, with a progress bar."""
     from runstore.cli.progress import Progress
-    from runstore.query.revisions import resolve, to_execution
-    from runstore.repo import now_microseconds
-    from runstore.sync.exchange import Exchange
 
     repo = context.repo()
     with Progress(verb, "objects") as progress:
-        yield Exchange(
-            repo.store,
-            getattr(repo.store, "directory", None),
-            access(repo.actor),
-            default_ref=f"heads/{repo.default_ref.removeprefix('heads/')}",
-            upload=lambda: os.urandom(16).hex(),
-            resolve=lambda reader, text: to_execution(reader, resolve(reader, text, now=now_microseconds()).link),
-            progress=progress.add,
-        )
+        yield repo.exchange(ssh=_ssh(), token=_token, progress=progress.add)
 
 
 def omission_from(depth: int | None, since: str | None, without: Iterable[str]) -> Omission:

@@ -87,6 +87,7 @@ class _Walk:
         self._reader = reader
         self._queue: list[tuple[int, bytes]] = []
         self._state: dict[bytes, int] = {}
+        self._done: set[bytes] = set()
         self._open = 0  # queued, and wanted but not had
         self._absent: list[bytes] = []
 
@@ -102,7 +103,8 @@ class _Walk:
             self._state[key] = side
             heappush(self._queue, (-generation, key))
             self._open += side == _WANTED
-        elif before | side != before:
+        elif before | side != before and key not in self._done:
+            # Where generations are not known, one may have been given out already: then too much is sent, never too little.
             self._open -= before == _WANTED
             self._state[key] = before | side
 
@@ -114,6 +116,7 @@ class _Walk:
             _, key = heappop(self._queue)
             obj = self._reader.get(key)
             side = self._state[key]
+            self._done.add(key)
             below = near(links_of(obj.kind, obj.body))
             if side == _WANTED:
                 self._open -= 1

@@ -127,6 +127,6 @@ class BundleReader:
         """As BundleStore.addresses_at."""
         return self._store.addresses_at(time)
 
-    def protected_since(self, time: int) -> dict[int, int]:
+    def protected_since(self, time: int, *, now: int | None = None) -> dict[int, int]:
         """As BundleStore.addresses_at."""
         return self._store.addresses_at(time)

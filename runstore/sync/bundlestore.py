@@ -106,7 +106,7 @@ class BundleStore:
         """The first address of each lane: a bundle does not say when things came."""
         return {lane: lane << LANE_SHIFT | 1 for lane in range(3)}
 
-    def protected_since(self, time: int) -> dict[int, int]:
+    def protected_since(self, time: int, *, now: int | None = None) -> dict[int, int]:
         """As `addresses_at`."""
         return self.addresses_at(time)
 

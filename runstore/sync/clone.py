@@ -41,7 +41,7 @@ def clone(
     try:
         with remote, LmdbStore.open(directory, access.tables, create=True) as store:
             made = True
-            add_remote(directory, ORIGIN, url, token_command=token_command)
+            add_remote(directory, ORIGIN, url, token_command=token_command, without=() if omission is None else omission.without)
             with store.write() as writer:
                 mark_current(writer)
             fetched = Fetch(

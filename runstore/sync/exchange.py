@@ -23,6 +23,7 @@ from runstore.sync.join import Joined
 from runstore.sync.local import QUARANTINE
 from runstore.sync.missing import fetch_missing
 from runstore.sync.partial import Omission
+from runstore.sync.partial import omission as make_omission
 from runstore.sync.progress import Progress, nothing
 from runstore.sync.push import Pushed, push
 from runstore.sync.remote import Remote
@@ -119,7 +120,7 @@ class Exchange:
                     if not join or dry_run or error.kind not in ("not-forward", "conflict"):
                         raise
                     heads = [there for _, there in names if there.startswith("heads/")]
-                    self._pull(remote, own, heads, Omission(), dry_run=False)
+                    self._pull(remote, own, heads, self._standing(own), dry_run=False)
                     continue
                 if not dry_run:
                     self._track(own, pushed)
@@ -219,7 +220,7 @@ class Exchange:
         """Bring what a remote's refs lead to, all of them or those named; `remotes/NAME/...` follow its heads."""
         remote, own = self.remote(name)
         with remote:
-            return self._fetch(remote, own, [refs.full_name(spec) for spec in specs], omission or Omission(), dry_run=dry_run)
+            return self._fetch(remote, own, [refs.full_name(spec) for spec in specs], omission or self._standing(own), dry_run=dry_run)
 
     def fetch_missing(self, name: str | None = None, *, dry_run: bool = False) -> Fetched:
         """Bring what earlier fetches left out and the remote has."""
@@ -238,7 +239,12 @@ class Exchange:
         """Fetch, and let our heads of the same names lead to what came: made, moved forward, or joined by a merge. Never a conflict."""
         remote, own = self.remote(name)
         with remote:
-            return self._pull(remote, own, [refs.full_name(spec) for spec in specs], omission or Omission(), dry_run=dry_run)
+            return self._pull(remote, own, [refs.full_name(spec) for spec in specs], omission or self._standing(own), dry_run=dry_run)
+
+    def _standing(self, own: str) -> Omission:
+        """Return what fetches from a remote leave out unless they are told otherwise: what the clone left out."""
+        entry = None if self._directory is None else remotes.find_remote(self._directory, own)
+        return Omission() if entry is None else make_omission(without=entry.without)
 
     def _fetch(
         self, remote: Remote, own: str, names: Sequence[str], omission: Omission, *, dry_run: bool, action: str = "fetch"

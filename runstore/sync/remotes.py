@@ -6,6 +6,7 @@ import os
 import re
 import shlex
 import subprocess
+from collections.abc import Iterable
 from typing import NamedTuple
 
 from runstore.errors import InvalidInput, NotFound, Unavailable
@@ -17,17 +18,21 @@ _PATIENCE = 60
 
 
 class RemoteEntry(NamedTuple):
-    """A remote as it stands in the settings: its name, its URL, and the command that prints a token, if there is one."""
+    """A remote as it stands in the settings: its name, its URL, the command that prints a token, and what fetches from it leave out."""
 
     name: str
     url: str
     token_command: str | None = None
+    without: tuple[str, ...] = ()
 
 
 def list_remotes(directory: str) -> list[RemoteEntry]:
     """Return the remotes of a store, by name."""
     remotes = read_config(directory).remotes
-    return [RemoteEntry(name, entry["url"], entry.get("token_command")) for name, entry in sorted(remotes.items())]
+    return [
+        RemoteEntry(name, entry["url"], entry.get("token_command"), tuple(entry.get("without", "").split()))
+        for name, entry in sorted(remotes.items())
+    ]
 
 
 def find_remote(directory: str, name: str) -> RemoteEntry | None:
@@ -35,7 +40,7 @@ def find_remote(directory: str, name: str) -> RemoteEntry | None:
     return next((entry for entry in list_remotes(directory) if entry.name == name), None)
 
 
-def add_remote(directory: str, name: str, url: str, *, token_command: str | None = None) -> RemoteEntry:
+def add_remote(directory: str, name: str, url: str, *, token_command: str | None = None, without: Iterable[str] = ()) -> RemoteEntry:
     """Add a remote. Raises InvalidInput for a bad name, one that is taken, or a bad URL."""
     if not _NAME.match(name) or ".." in name:
         raise InvalidInput(
@@ -47,9 +52,10 @@ def add_remote(directory: str, name: str, url: str, *, token_command: str | None
     if name in config.remotes:
         raise InvalidInput(f"there is a remote {name} already", hint="`runstore remote set-url` changes where it leads", kind="name-taken")
     url = _lasting(url)
-    entry = {"url": url} if token_command is None else {"url": url, "token_command": token_command}
-    _write(directory, config, name, entry)
-    return RemoteEntry(name, url, token_command)
+    left_out = tuple(sorted(without))
+    entry = {"url": url, "token_command": token_command, "without": " ".join(left_out)}
+    _write(directory, config, name, {key: value for key, value in entry.items() if value})
+    return RemoteEntry(name, url, token_command, left_out)
 
 
 def set_url(directory: str, name: str, url: str) -> None:

@@ -174,6 +174,23 @@ class MovingTests(Suite):
         bound = store.addresses_at(9 * HOUR)
         assert all(address >= bound[address >> LANE_SHIFT] for address, _ in late)
 
+    def test_what_is_added_without_a_time_is_never_old_too_early(self, store: Store) -> None:
+        """Objects of a transaction that was told no time count as added just before the next that was, through a rewrite too."""
+        with store.write(now=HOUR) as writer:
+            writer.put(sample_objects(6))
+        add(store, sample_objects(6, 100))
+        untimed = {item.id for item in sample_objects(6, 100)}
+        store.rewrite(everything, level=3, rebuild=nothing_to_rebuild)
+        with store.read() as reader:
+            bound = reader.addresses_at(1000 * HOUR)
+            assert {item.id for address, item in reader.objects() if address >= bound[address >> LANE_SHIFT]} == untimed
+        with store.write(now=20 * HOUR) as writer:
+            writer.put(sample_objects(6, 200))
+        for time, young in ((5 * HOUR, 12), (19 * HOUR, 12), (22 * HOUR, 0)):
+            with store.read() as reader:
+                bound = reader.addresses_at(time)
+                assert len([address for address, _ in reader.objects() if address >= bound[address >> LANE_SHIFT]]) == young
+
     def test_time_marks_survive_a_rewrite(self, store: Store) -> None:
         """After a rewrite in another order, no object counts as older than it is."""
         for step in range(6):
@@ -219,5 +236,5 @@ class MovingTests(Suite):
             add(store, sample_objects(5, 50))
             with store.write(now=20 * HOUR):
                 pass
-            early, late = store.protected_since(10 * HOUR), store.protected_since(20 * HOUR)
+            early, late = store.protected_since(10 * HOUR), store.protected_since(22 * HOUR)
             assert any(early[lane] < late[lane] for lane in late)

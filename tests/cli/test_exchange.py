@@ -157,6 +157,10 @@ def test_partial_clones(pair: Cli) -> None:
     pair("--store", "light", "fsck")
     pair("--store", "light", "fetch", "--missing")
     assert pair("--store", "light", "show", "main").out == pair("--store", "team", "show", "main").out
+    pair("clone", "team", "lean", "--without", "output")
+    say(pair, "team", "three")
+    pair("--store", "lean", "pull")
+    assert "promised" in pair("--store", "lean", "show", "main").out
     pair("clone", "team", "shallow", "--depth", "1")
     assert len(pair("--store", "shallow", "log", "--oneline").lines) == 1
 

@@ -72,6 +72,30 @@ def test_difference_is_what_the_wanted_lead_to_and_the_had_do_not(
 
 @settings(max_examples=100, deadline=None)
 @given(graphs(), st.data())
+def test_without_generations_too_much_is_found_and_never_too_little(
+    graph: tuple[list[Object], dict[bytes, set[bytes]]], data: st.DataObject
+) -> None:
+    """A store whose table of generations was lost sends more, and what it sends is still whole."""
+    made, below = graph
+    wanted = data.draw(st.lists(st.sampled_from(made), max_size=4))
+    had = data.draw(st.lists(st.sampled_from(made), max_size=4))
+    ancestor, descendant = data.draw(st.sampled_from(made)).id, data.draw(st.sampled_from(made)).id
+    store = stored(made)
+    with store.read() as reader:
+        expected_ancestor = is_ancestor(reader, ancestor, [descendant])
+    with store.write() as writer:
+        writer.clear("generations")
+    with store.read() as reader:
+        found = [one.id for one in difference(reader, [one.id for one in wanted], [one.id for one in had]).executions]
+        assert is_ancestor(reader, ancestor, [descendant]) == expected_ancestor
+    known: set[bytes] = set().union(*(below[one.id] for one in had))
+    reached: set[bytes] = set().union(*(below[one.id] for one in wanted))
+    assert reached - known <= set(found) <= reached
+    assert len(found) == len(set(found))
+
+
+@settings(max_examples=100, deadline=None)
+@given(graphs(), st.data())
 def test_ancestors_over_a_store_and_a_transfer(graph: tuple[list[Object], dict[bytes, set[bytes]]], data: st.DataObject) -> None:
     """Whoever is whose ancestor is the same with all executions stored and with the newer ones still in a transfer."""
     made, _ = graph
