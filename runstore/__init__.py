@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from runstore.model.run import Run
     from runstore.model.trees import ABSENT, UNKNOWN
-    from runstore.repo import Repo
+    from runstore.repo import Repo, clone
     from runstore.repo import open_repo as open
 
 __version__ = "0.1.0"
-__all__ = ["ABSENT", "UNKNOWN", "Repo", "Run", "__version__", "open"]
+__all__ = ["ABSENT", "UNKNOWN", "Repo", "Run", "__version__", "clone", "open"]
 
 # Imported when first used: a program that asks for a version, or a command that reads, need not wait for the rest.
 _PLACES = {
@@ -19,6 +19,7 @@ _PLACES = {
     "UNKNOWN": ("runstore.model.trees", "UNKNOWN"),
     "Repo": ("runstore.repo", "Repo"),
     "Run": ("runstore.model.run", "Run"),
+    "clone": ("runstore.repo", "clone"),
     "open": ("runstore.repo", "open_repo"),
 }
 

@@ -5,6 +5,7 @@ Time, actor and randomness enter here (or are passed in) and go down as argument
 
 from __future__ import annotations
 
+import contextlib
 import os
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -14,11 +15,12 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any, Literal, Self
 
 from runstore import refs
-from runstore.errors import Conflict, InvalidInput
+from runstore.errors import Conflict, InvalidInput, Unavailable
 from runstore.model.executions import decode_execution
 from runstore.model.ids import Kind, Link, Object
 from runstore.model.run import Id, Run
 from runstore.runs import lookup
+from runstore.runs.index import is_current
 from runstore.runs.tables import TABLES as RUN_TABLES
 from runstore.runs.view import ExecutionView, RunView
 from runstore.store.protocol import Reader, Store, Writer
@@ -34,6 +36,8 @@ if TYPE_CHECKING:
     from runstore.refs import Change, Operation, Ref
     from runstore.runs.completeness import Verdict
     from runstore.runs.record import Chain, Draft, Move, Recorded, Recorder
+    from runstore.sync.exchange import Exchange
+    from runstore.sync.fetch import Fetched
 
 TABLES = (*refs.TABLES, *RUN_TABLES)
 DEFAULT_REF = "main"
@@ -299,6 +303,33 @@ class Repo:
         with self.store.write(now=now) as writer:
             return refs.undo(writer, lookup.first_parent(writer), now=now, actor=self.actor)
 
+    # --- exchange -----------------------------------------------------------------------------------------------------------
+
+    def exchange(
+        self,
+        *,
+        ssh: Sequence[str] = ("ssh",),
+        token: Callable[[], str | None] = lambda: None,
+        progress: Callable[[int, int], None] = lambda objects, size: None,
+    ) -> Exchange:
+        """Return the verbs of exchange with other stores: `push`, `fetch`, `pull`, `ls_remote`, `fetch_missing`, `bundle`.
+
+        `ssh` is the command that reaches hosts, `token` gives the token for servers; `progress(objects, bytes)` is told what goes over.
+        """
+        from runstore.query.revisions import resolve, to_execution
+        from runstore.sync.connect import Access
+        from runstore.sync.exchange import Exchange
+
+        return Exchange(
+            self.store,
+            getattr(self.store, "directory", None),
+            Access(TABLES, self._clock, self.actor, tuple(ssh), token),
+            default_ref=refs.full_name(self.default_ref),
+            upload=lambda: os.urandom(16).hex(),
+            resolve=lambda reader, text: to_execution(reader, resolve(reader, text, now=self._clock()).link),
+            progress=progress,
+        )
+
     # --- care ---------------------------------------------------------------------------------------------------------------
 
     def fsck(self, *, fast: bool = False, progress: Callable[[int], None] | None = None) -> Iterator[Finding]:
@@ -378,13 +409,48 @@ def open_repo(
     from runstore.store.directory import DEFAULT_NAME, discover, read_config
 
     place = os.fspath(path) if path is not None else discover(os.getcwd()) or DEFAULT_NAME
-    return Repo(
+    repo = Repo(
         _open_store(place, create=create),
         actor=actor or (lambda: read_config(place).actor or _user_at_host()),
         default_ref=default_ref or (lambda: read_config(place).default_ref or DEFAULT_REF),
         clock=clock,
         nonce=nonce,
     )
+    _bring_up_to_date(repo)
+    return repo
+
+
+def _bring_up_to_date(repo: Repo) -> None:
+    with repo.read() as reader:
+        current = is_current(reader)
+    if not current:
+        # New, or written by a version whose derived tables had another form. Who may only read goes on with what there is.
+        with contextlib.suppress(Unavailable):
+            repo.reindex()
+
+
+def clone(
+    url: str,
+    directory: str | os.PathLike[str],
+    *,
+    actor: str | None = None,
+    ssh: Sequence[str] = ("ssh",),
+    token: Callable[[], str | None] = lambda: None,
+    depth: int | None = None,
+    since: int | None = None,
+    without: Sequence[str] = (),
+    clock: Clock = now_microseconds,
+) -> Fetched:
+    """Make a store in a directory with all that the store at a URL has; the URL becomes its remote origin.
+
+    `depth`, `since` (microseconds since 1970 UTC) and `without` (`output`, `documents`, `blobs`) leave things out, which are then promised.
+    """
+    from runstore.sync.clone import clone as bring
+    from runstore.sync.connect import Access
+    from runstore.sync.partial import omission
+
+    access = Access(TABLES, clock, actor or _user_at_host(), tuple(ssh), token)
+    return bring(url, os.fspath(directory), access, omission=omission(depth=depth, since=since, without=without))
 
 
 def _open_store(place: str, *, create: bool) -> Store:

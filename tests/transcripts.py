@@ -1,7 +1,7 @@
 """Transcripts in the documentation: what a reader is shown to type is typed here, and what comes back is compared.
 
-A `console` block holds lines after `$ ` and what each prints, on stdout and stderr together. All blocks of a page are one session of one shell, in
-a directory that holds the examples of the project, in UTC and 80 columns wide.
+A `console` block holds lines after `$ ` and what each prints, on stdout and stderr together. All blocks of a page are one session of one
+shell, in a directory that holds the examples of the project, in UTC and 80 columns wide.
 """
 
 import os
@@ -54,7 +54,13 @@ def play(commands: list[str], place: Path) -> list[str]:
         program.write_text(f'#!/bin/sh\nexec {sys.executable} {arguments} "$@"\n')
         program.chmod(0o755)
     kept = {name: value for name, value in os.environ.items() if not name.startswith("RUNSTORE")}
-    surroundings = {"PATH": f"{tools}:{kept.pop('PATH', os.defpath)}", "PYTHONPATH": str(ROOT), "TZ": "UTC", "COLUMNS": "80", "NO_COLOR": "1"}
+    surroundings = {
+        "PATH": f"{tools}:{kept.pop('PATH', os.defpath)}",
+        "PYTHONPATH": str(ROOT),
+        "TZ": "UTC",
+        "COLUMNS": "80",
+        "NO_COLOR": "1",
+    }
     script = tools / "session"  # a file, so that no command reads the rest of it as its input
     script.write_text("exec 2>&1 </dev/null\n" + "".join(f"{command}\nprintf '{_END}'\n" for command in commands))
     done = subprocess.run(

@@ -16,6 +16,7 @@ from runstore.store.protocol import LANE_SHIFT, Reader, Store
 
 GRACE_DAYS = 14
 _DAY = 86_400 * 1_000_000
+_NO_GRACE = 1 << 62
 
 
 class Collected(NamedTuple):
@@ -30,9 +31,14 @@ class Collected(NamedTuple):
     sizes: Mapping[str, Any] | None
 
 
+def _since(now: int, grace_days: float) -> int:
+    # Times are known to the hour only. Without a grace period nothing is spared for its age.
+    return now - int(grace_days * _DAY) if grace_days > 0 else _NO_GRACE
+
+
 def gc(store: Store, *, now: int, grace_days: float = GRACE_DAYS, dry_run: bool = False) -> Collected:
     """Drop what nothing keeps. `now` is microseconds since 1970 UTC. With `dry_run`, only say what would go."""
-    young = _young(store, now - int(grace_days * _DAY))
+    young = store.protected_since(_since(now, grace_days), now=now)
     with store.read() as reader:
         found = _survey(reader, young)
     if dry_run or not found.dead:
@@ -41,7 +47,7 @@ def gc(store: Store, *, now: int, grace_days: float = GRACE_DAYS, dry_run: bool 
 
     def order(reader: Reader) -> Any:
         # The survey above ran without the lock; what counts is what lives now.
-        keep = live(reader, _young(store, now - int(grace_days * _DAY)))
+        keep = live(reader, store.protected_since(_since(now, grace_days), now=now))
         counted.append(_count(reader, keep))
         return reading_order(reader, keep)
 
@@ -72,7 +78,3 @@ def _count(reader: Reader, keep: set[int]) -> Collected:
 def _from(reader: Reader, young: Mapping[int, int]) -> Any:
     for lane, first in young.items():
         yield from reader.between(first, (lane + 1) << LANE_SHIFT)
-
-
-def _young(store: Store, since: int) -> Mapping[int, int]:
-    return store.protected_since(since)

@@ -70,11 +70,11 @@ def changed(reader: Reader, known: dict[bytes, bytes]) -> Iterator[tuple[Ref | N
     """
     now = dict(reader.items(REFS.name))
     for key in known.keys() - now.keys():
-        yield _decode(known.pop(key)), None
+        yield _decode(key, known.pop(key)), None
     for key, value in now.items():
         before = known.get(key)
         if before != value:
-            yield None if before is None else _decode(before), _decode(value)
+            yield None if before is None else _decode(key, before), _decode(key, value)
             known[key] = value
 
 

@@ -4,6 +4,7 @@
     CURRENT          the name of the data file in force, replaced atomically
     data-000001      the data file, and beside it the engine's lock file
     lock             locked by whoever writes
+    quarantine/      what is being received from elsewhere, and interrupted uploads for an hour
 
 The directory is made with mode 0700 before anything is put into it, files with 0600. Nothing here reads the environment.
 Source: docs/spec/store.md, "The directory".

@@ -14,7 +14,7 @@ from typing import Any
 
 from runstore.errors import Busy, Closed, InvalidInput, NotFound
 from runstore.model.ids import ID_BYTES, Link, Object, object_id
-from runstore.store.addresses import FIRST, LANE_SHIFT, LANES
+from runstore.store.addresses import FIRST, LANE_SHIFT, LANES, PAST
 from runstore.store.checks import Finding, Progress
 from runstore.store.lanes import lane_for
 from runstore.store.protocol import Batch, Reader, StoredFrame, Table, Writer
@@ -33,7 +33,8 @@ class _State:
         self.values: dict[str, dict[bytes, bytes]] = {name: {} for name, table in tables.items() if table.row_bytes is None}
         self.rows: dict[str, set[bytes]] = {name: set() for name, table in tables.items() if table.row_bytes is not None}
         self.marks: list[tuple[int, dict[int, int]]] = []
-        self.leases: list[dict[int, int]] = []
+        self.untimed: dict[int, int] | None = None
+        self.leases: list[tuple[int, dict[int, int]]] = []
 
     def copy(self) -> _State:
         new = _State(self.generation, {})
@@ -43,6 +44,7 @@ class _State:
         new.values = {name: dict(items) for name, items in self.values.items()}
         new.rows = {name: set(rows) for name, rows in self.rows.items()}
         new.marks = list(self.marks)
+        new.untimed = self.untimed
         new.leases = list(self.leases)
         return new
 
@@ -138,12 +140,16 @@ class MemoryReader:
     def addresses_at(self, time: int) -> dict[int, int]:
         """Return, by lane, an address such that whatever lies below it was added before `time`."""
         marks = self._state.marks
+        # A write that comes an hour or more after a mark makes the next one: what lies between two was added within an hour of the first.
+        past = bisect_left(marks, time - HOUR + 1, key=lambda mark: mark[0])
+        if past:
+            return dict(marks[past][1]) if past < len(marks) else dict(self._state.untimed or zip(LANES, PAST, strict=True))
         at = bisect_left(marks, time + 1, key=lambda mark: mark[0])
         return dict(marks[at - 1][1]) if at else dict(zip(LANES, FIRST, strict=True))
 
-    def protected_since(self, time: int) -> dict[int, int]:
+    def protected_since(self, time: int, *, now: int | None = None) -> dict[int, int]:
         """Return, by lane, the first address that must be kept whatever leads to it."""
-        bounds = [self.addresses_at(time), *self._state.leases]
+        bounds = [self.addresses_at(time), *(bound for expiry, bound in self._state.leases if expiry > (time if now is None else now))]
         return {lane: min(bound[lane] for bound in bounds) for lane in LANES}
 
     def _values(self, table: str) -> dict[bytes, bytes]:
@@ -156,9 +162,12 @@ class MemoryReader:
 class MemoryWriter(MemoryReader):
     """The write transaction of a MemoryStore: its own copy of the state."""
 
+    _timed = False
+
     def put(self, batch: Batch | Iterable[Object]) -> Sequence[tuple[int, Object]]:
         """Store the objects that are not there yet; return them with their addresses, lane by lane in the order given."""
         state = self._state
+        before = self.next_addresses()
         new = {item.id: item for item in batch if item.id not in state.addresses}  # type: ignore[union-attr]
         stored = []
         for item in sorted(new.values(), key=lambda item: lane_for(item.kind, len(item.body))):
@@ -167,6 +176,8 @@ class MemoryWriter(MemoryReader):
             state.addresses[item.id] = at
             state.objects[at] = item
             stored.append((at, item))
+        if stored and not self._timed and state.untimed is None:
+            state.untimed = before
         return stored
 
     def put_frame(self, lane: int, data: bytes, objects: Sequence[Object]) -> Sequence[tuple[int, Object]]:
@@ -211,7 +222,11 @@ class MemoryWriter(MemoryReader):
     def mark_time(self, now: int) -> None:
         """Note the next addresses, unless that was done less than an hour ago."""
         marks = self._state.marks
+        self._timed = True
         if not marks or now >= marks[-1][0] + HOUR:
+            if self._state.untimed is not None:  # what came without a time counts as added just before
+                marks.append((max(now - 1, 0), self._state.untimed))
+                self._state.untimed = None
             marks.append((now, self.next_addresses()))
 
 
@@ -292,6 +307,7 @@ class MemoryStore:
             reader = MemoryReader(old, self._tables)
             new = _State(old.generation + 1, self._tables)
             writer = MemoryWriter(new, self._tables)
+            writer._timed = True
             moved: dict[int, int] = {}
             for address in order(reader):
                 stored = writer.put([reader.at(address)])
@@ -302,7 +318,8 @@ class MemoryStore:
                 elif not table.derived:
                     new.rows[name] = set(old.rows[name])
             new.marks = [(time, _renumbered(bound, moved, new.next)) for time, bound in old.marks]
-            new.leases = [_renumbered(bound, moved, new.next) for bound in old.leases]
+            new.untimed = None if old.untimed is None else _renumbered(old.untimed, moved, new.next)
+            new.leases = [(expiry, _renumbered(bound, moved, new.next)) for expiry, bound in old.leases]
             rebuild(writer)
             reader.end()
             writer.end()
@@ -319,18 +336,17 @@ class MemoryStore:
         with self.read() as reader:
             return reader.addresses_at(time)
 
-    def protected_since(self, time: int) -> dict[int, int]:
+    def protected_since(self, time: int, *, now: int | None = None) -> dict[int, int]:
         """As Reader.protected_since, of what is committed now."""
         with self.read() as reader:
-            return reader.protected_since(time)
+            return reader.protected_since(time, now=now)
 
     @contextmanager
     def lease(self, *, now: int, seconds: int = 3600) -> Iterator[None]:
         """Keep what is added from now on from being collected, until the context ends."""
         with self._locked():
             state = self._state.copy()
-            token = dict(state.next)
-            state.leases.append(token)
+            state.leases.append((now + seconds * 1_000_000, dict(state.next)))
             at = len(state.leases)
             self._current = state
         try:

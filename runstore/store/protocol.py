@@ -90,8 +90,11 @@ class Reader(Protocol):
         Known to the hour, from what `Store.write(now=...)` was told; in doubt an earlier address.
         """
 
-    def protected_since(self, time: int) -> dict[int, int]:
-        """Return, by lane, the first address that a collector keeps in any case: added since `time`, or since a live lease began."""
+    def protected_since(self, time: int, *, now: int | None = None) -> dict[int, int]:
+        """Return, by lane, the first address that a collector keeps in any case: added since `time`, or since a live lease began.
+
+        A lease counts if it ends after `now`, by default after `time`.
+        """
 
 
 class Batch(Protocol):
@@ -161,7 +164,7 @@ class Store(Protocol):
     def addresses_at(self, time: int) -> dict[int, int]:
         """As Reader.addresses_at, of what is committed now."""
 
-    def protected_since(self, time: int) -> dict[int, int]:
+    def protected_since(self, time: int, *, now: int | None = None) -> dict[int, int]:
         """As Reader.protected_since, of what is committed now."""
 
     def lease(self, *, now: int, seconds: int = 3600) -> AbstractContextManager[None]:

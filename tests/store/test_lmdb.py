@@ -15,7 +15,8 @@ import pytest
 
 from runstore.errors import Busy, Closed, Damaged, InvalidInput, NoStore, NotFound, Refused, Unavailable
 from runstore.store import directory as place
-from runstore.store.lmdb import LmdbStore, Settings
+from runstore.store.lmdb import LmdbStore, Settings, rewrite
+from runstore.store.lmdb.env import Env
 from runstore.store.protocol import Reader, Table
 from runstore.testing.samples import NAMES, PAIRS, TABLES, sample_object, sample_objects
 from tests.store.processes import line, run, start
@@ -207,6 +208,27 @@ def test_a_removed_store_is_noticed(store: LmdbStore, directory: Path) -> None:
         assert reader.address(sample_object(2).id) is None
 
 
+def test_a_removed_store_is_made_anew(store: LmdbStore, directory: Path) -> None:
+    """When a store is removed and made again at its place, a store object from before and a new one share the new store and its lock."""
+    with store.write() as writer:
+        writer.put(sample_objects(3))
+    shutil.rmtree(directory)
+    with LmdbStore.open(directory, TABLES, create=True, settings=QUICK, timeout=0.05) as again:
+        with again.read() as reader:
+            assert list(reader.objects()) == []
+        with store.write() as writer:
+            writer.put(sample_objects(2))
+        with start("hold_lock", directory) as holder:
+            assert line(holder) == "held"
+            for one in (again, store):
+                one._timeout = 0.05
+                with pytest.raises(Busy), one.write():
+                    pass
+            holder.communicate("")
+        with again.read() as reader:
+            assert reader.get(sample_object(1).id) == sample_object(1)
+
+
 def test_a_store_that_is_gone(store: LmdbStore, directory: Path) -> None:
     """When the directory is removed under an open store, every use says that there is none."""
     shutil.rmtree(directory)
@@ -228,6 +250,29 @@ def test_a_process_that_read_current_too_early(store: LmdbStore, directory: Path
         with again.read() as reader:
             assert reader.generation == 1
         assert sorted(path.name for path in directory.glob("data-*")) == ["data-000002", "data-000002-lock"]
+
+
+def test_an_interrupt_just_after_the_move(store: LmdbStore, directory: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A rewrite that is interrupted when the mark already stands has moved the store: nothing is lost, and the next use goes on there."""
+    with store.write() as writer:
+        writer.put(sample_objects(4))
+    mark = rewrite._mark
+
+    def interrupted(old: Env, path: str) -> None:
+        mark(old, path)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(rewrite, "_mark", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        store.rewrite(everything, level=1, rebuild=lambda _: None)
+    with store.write() as writer:
+        writer.put(sample_objects(4, 4))
+    with store.read() as reader:
+        assert reader.generation == 1
+        assert [reader.get(item.id) for item in sample_objects(8)] == sample_objects(8)
+    store.close()
+    LmdbStore.open(directory, TABLES).close()
+    assert sorted(path.name for path in directory.glob("data-*")) == ["data-000002", "data-000002-lock"]
 
 
 def test_left_over_temporary_files(store: LmdbStore, directory: Path) -> None:
@@ -313,13 +358,13 @@ def test_a_store_on_a_network_file_system_warns(directory: Path, tmp_path: Path,
 
 def test_values_and_rows_stay_apart_from_our_own(directory: Path) -> None:
     """A table of a higher layer may have the name of one of ours."""
-    tables = (Table("meta"), Table("segments"), Table("index", 4), Table("rows", 4))
+    tables = (Table("meta"), Table("segments"), Table("index", 4), Table("recent", 4))
     with LmdbStore.open(directory, tables, create=True, settings=QUICK) as store:
         with store.write() as writer:
             writer.set_value("meta", b"format", b"9")
             writer.set_value("segments", b"k", b"v")
             writer.add_rows("index", [b"abcd"])
-            writer.add_rows("rows", [b"efgh"])
+            writer.add_rows("recent", [b"efgh"])
             writer.put(sample_objects(10))
         with store.read() as reader:
             assert (reader.value("meta", b"format"), list(reader.rows("index"))) == (b"9", [b"abcd"])

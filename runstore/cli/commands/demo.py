@@ -35,7 +35,7 @@ def _demo(context: Context, store: str) -> None:
     with runstore.open(store, create=True) as repo:
         if not repo.refs(f"heads/{REF}"):
             record(repo)
-    context.out.line(f"Two questions are recorded on {REF}, then the second once more with another prompt.")
+    context.out.line(f"Two questions are recorded on {REF}, the second again with a new prompt.")
     context.out.line()
     for line in _TOUR:
         words = line.format(ref=REF)

@@ -25,7 +25,6 @@ if TYPE_CHECKING:
 
 FORMAT = 1
 META, SEGMENTS, ROWS = b"meta", b"segments", b"rows"
-INDEX = b"index"
 FORMAT_KEY, GENERATION_KEY, MOVED_KEY = b"format", b"generation", b"moved"
 MAP_SIZE = 1 << 40
 # Where the system refuses a map of 1 TiB (RLIMIT_AS, small address spaces), the next that it grants.
@@ -227,6 +226,8 @@ def _open_raw(path: str, settings: Settings, *, writable: bool, lock: bool) -> l
     options: dict[str, Any] = {"subdir": False, "readonly": not writable, "lock": lock, "mode": FILE_MODE, "max_dbs": MAX_TABLES}
     # Spare transactions hold a reader's slot across a fork; none are kept.
     options.update(max_readers=MAX_READERS, max_spare_txns=0, readahead=False, sync=settings.durable, metasync=settings.durable)
+    # py-lmdb carries two engines; a variable of the environment must not choose the other.
+    options["lib_version"] = 0
     for size in (settings.map_size, *(smaller for smaller in SMALLER_MAPS if smaller < settings.map_size)):
         try:
             return lmdb.open(path, map_size=size, **options)

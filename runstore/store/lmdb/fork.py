@@ -24,8 +24,7 @@ def on_fork(action: Callable[[], None]) -> None:
 
 def _in_child() -> None:
     for transaction in LIVE:
-        transaction.abandon()
-    INHERITED.extend(LIVE)
+        INHERITED.append(transaction.abandon())
     LIVE.clear()
     for action in _ACTIONS:
         action()

@@ -23,6 +23,8 @@ from runstore.store.protocol import Table
 
 # A process that read CURRENT just before a rewrite finds its data file gone and reads again; more often than this it is not chance.
 _ATTEMPTS = 20
+# After so many transactions a writer looks for readers that died: the pages of their moment are kept until then.
+_READER_CHECKS = 256
 
 
 class Handle:
@@ -35,6 +37,7 @@ class Handle:
         self.lock = WriteLock(os.path.join(directory, place.LOCK))
         self.tables: dict[str, Table] = {}
         self.stores = 0
+        self._begun = 0
         self.writable = False
         self._env: Env | None = None
         self._closed = False
@@ -240,6 +243,9 @@ class Handle:
                 if txn.get(MOVED_KEY, db=env.meta) is None:
                     with self._guard:
                         env.users += 1
+                    self._begun += 1
+                    if self._begun % _READER_CHECKS == 0:
+                        env.raw.reader_check()
                     return env, txn
                 txn.abort()
             self._give_up(env)
@@ -286,14 +292,13 @@ class Handle:
             self.lock.close()
 
 
-_HANDLES: dict[tuple[int, int], Handle] = {}
+_HANDLES: dict[str, Handle] = {}
 _LOCK = threading.Lock()
 
 
 def acquire(directory: str, tables: Iterable[Table], settings: Settings, *, create: bool, writable: bool, timeout: float) -> Handle:
     """Return this process's handle on a store's directory, opened or made. Settings count for whoever comes first."""
-    status = os.stat(directory)
-    key = (status.st_dev, status.st_ino)
+    key = os.path.realpath(directory)
     tables = tuple(tables)
     with _LOCK:
         handle = _HANDLES.get(key) or Handle(directory, settings)

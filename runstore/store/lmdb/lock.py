@@ -13,7 +13,7 @@ import os
 import threading
 from time import monotonic, sleep
 
-from runstore.errors import Busy, Unavailable
+from runstore.errors import Busy, NoStore, Unavailable
 
 _MOVING, _WRITING, _NEXT = 0, 1, 2
 _FIRST_PAUSE, _PAUSE_IN_QUEUE, _PAUSE_AS_NEXT = 0.00005, 0.005, 0.0005
@@ -44,16 +44,20 @@ class WriteLock:
         self._owner = me
 
     def _acquire_file(self, start: int, deadline: float, timeout: float) -> None:
-        fd = self._open()
-        # Nearly always nobody waits: all is taken at once, and the place of the next given back.
-        if not _try_lock(fd, start, _NEXT):
-            try:
-                self._wait(fd, _NEXT, _NEXT, deadline, timeout, _PAUSE_IN_QUEUE)
-                self._wait(fd, start, _WRITING, deadline, timeout, _PAUSE_AS_NEXT)
-            except Busy:
-                fcntl.lockf(fd, fcntl.LOCK_UN)
-                raise
-        fcntl.lockf(fd, fcntl.LOCK_UN, 1, _NEXT)
+        while True:
+            fd = self._open()
+            # Nearly always nobody waits: all is taken at once, and the place of the next given back.
+            if not _try_lock(fd, start, _NEXT):
+                try:
+                    self._wait(fd, _NEXT, _NEXT, deadline, timeout, _PAUSE_IN_QUEUE)
+                    self._wait(fd, start, _WRITING, deadline, timeout, _PAUSE_AS_NEXT)
+                except BaseException:
+                    fcntl.lockf(fd, fcntl.LOCK_UN)
+                    raise
+            fcntl.lockf(fd, fcntl.LOCK_UN, 1, _NEXT)
+            if os.fstat(fd).st_nlink:
+                return
+            self.close()  # the store was removed, and perhaps made anew: this lock excludes nobody
 
     def _wait(self, fd: int, first: int, last: int, deadline: float, timeout: float, longest: float) -> None:
         pause = _FIRST_PAUSE
@@ -88,6 +92,8 @@ class WriteLock:
         if self._fd < 0:
             try:
                 self._fd = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+            except FileNotFoundError:
+                raise NoStore(f"there is no store in {os.path.dirname(self._path)} any more", hint="`runstore init` makes one") from None
             except OSError as error:
                 raise Unavailable(
                     f"{self._path} may not be written: {error.strerror}",

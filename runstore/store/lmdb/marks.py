@@ -10,9 +10,9 @@ import os
 from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple
 
-from runstore.store.addresses import ADDRESS_BYTES, FIRST, LANES, address_bytes
+from runstore.store.addresses import ADDRESS_BYTES, FIRST, LANES, PAST, address_bytes
 
-MARK, LEASE = b"mark:", b"lease:"
+MARK, LEASE, UNTIMED = b"mark:", b"lease:", b"untimed"
 HOUR = 3_600_000_000
 MOST_MARKS = 4096
 _TIME_BYTES = 8
@@ -48,6 +48,21 @@ def put_mark(txn: Any, meta: Any, time: int, addresses: Mapping[int, int]) -> No
             cursor.delete()
 
 
+def mark_time(txn: Any, meta: Any, now: int, addresses: Mapping[int, int]) -> None:
+    """Note the next addresses at a time. What was added without a time since the last mark counts as added just before."""
+    untimed = txn.get(UNTIMED, db=meta)
+    if untimed is not None:
+        put_mark(txn, meta, max(now - 1, 0), unpack_addresses(untimed))
+        txn.delete(UNTIMED, db=meta)
+    put_mark(txn, meta, now, addresses)
+
+
+def note_untimed(txn: Any, meta: Any, addresses: Mapping[int, int]) -> None:
+    """Note that objects are added from these addresses on at a time that nobody told."""
+    if txn.get(UNTIMED, db=meta) is None:
+        txn.put(UNTIMED, pack_addresses(addresses), db=meta)
+
+
 def last_mark(txn: Any, meta: Any) -> int:
     """Return the time of the newest mark, or -1."""
     found = _before(txn, meta, (1 << 63) - 1)
@@ -56,17 +71,31 @@ def last_mark(txn: Any, meta: Any) -> int:
 
 def marks(txn: Any, meta: Any) -> Iterator[tuple[int, dict[int, int]]]:
     """Yield all time marks, oldest first."""
+    return _after(txn, meta, -1)
+
+
+def _after(txn: Any, meta: Any, time: int) -> Iterator[tuple[int, dict[int, int]]]:
     cursor = txn.cursor(meta)
-    there = cursor.set_range(MARK)
+    there = cursor.set_range(MARK + min(max(time + 1, 0), (1 << 63) - 1).to_bytes(_TIME_BYTES, "big"))
     while there and cursor.key().startswith(MARK):
         yield int.from_bytes(cursor.key()[len(MARK) :], "big"), unpack_addresses(cursor.value())
         there = cursor.next()
 
 
 def addresses_at(txn: Any, meta: Any, time: int) -> dict[int, int]:
-    """Return the addresses of the newest mark that is not after a time; the first of each lane if there is none."""
-    found = _before(txn, meta, time)
-    return dict(enumerate(FIRST)) if found is None else found[1]
+    """Return, by lane, an address such that whatever lies below it was added before a time.
+
+    A write that comes an hour or more after a mark makes the next one. So what lies between two marks was added within an hour of the
+    first, and what lies behind the last mark within an hour of that, but for what came without a time.
+    """
+    if _before(txn, meta, time - HOUR) is None:
+        found = _before(txn, meta, time)
+        return dict(enumerate(FIRST)) if found is None else found[1]
+    later = [addresses for _, addresses in _after(txn, meta, time - HOUR)]
+    if later:
+        return later[0]
+    untimed = txn.get(UNTIMED, db=meta)
+    return dict(zip(LANES, PAST, strict=True)) if untimed is None else unpack_addresses(untimed)
 
 
 def _before(txn: Any, meta: Any, time: int) -> tuple[int, dict[int, int]] | None:
@@ -78,11 +107,11 @@ def _before(txn: Any, meta: Any, time: int) -> tuple[int, dict[int, int]] | None
     return None
 
 
-def protected_since(txn: Any, meta: Any, time: int) -> dict[int, int]:
-    """Return, by lane, the least of the addresses at a time and those of the leases that live and end after it."""
+def protected_since(txn: Any, meta: Any, time: int, now: int) -> dict[int, int]:
+    """Return, by lane, the least of the addresses at a time and those of the leases that live and end after now."""
     least = addresses_at(txn, meta, time)
     for _, lease in leases(txn, meta):
-        if lease.expiry > time and is_live(lease):
+        if lease.expiry > now and is_live(lease):
             least = {lane: min(address, lease.addresses[lane]) for lane, address in least.items()}
     return least
 

@@ -12,17 +12,16 @@ from runstore.errors import Closed, Damaged, InvalidInput, NotFound, RunstoreErr
 from runstore.model.ids import ID_BYTES, Link, Object
 from runstore.store.addresses import FIRST, LANE_SHIFT, NOT_HERE, PAST, address_bytes
 from runstore.store.frames import Segment
-from runstore.store.lmdb import scan
-from runstore.store.lmdb.env import INDEX, Env, key_of
+from runstore.store.lmdb import index, scan
+from runstore.store.lmdb.env import Env, key_of
 from runstore.store.lmdb.errors import GONE, translate
 from runstore.store.lmdb.fork import LIVE
+from runstore.store.lmdb.index import PREFIX
 from runstore.store.lmdb.values import from_value, open_value
 from runstore.store.protocol import StoredFrame
 
 if TYPE_CHECKING:
     from runstore.store.lmdb.handle import Handle
-
-PREFIX = 8
 
 
 class LmdbReader:
@@ -85,9 +84,11 @@ class LmdbReader:
         LIVE.discard(self)
         txn.abort()
 
-    def abandon(self) -> None:
-        """Make every further use raise Closed."""
+    def abandon(self) -> tuple[Any, ...]:
+        """Make every further use raise Closed; return what was used, which ends when it is freed."""
+        used = (self._txn, self._rows, self._segments, self._env)
         self._txn = self._rows = self._segments = GONE
+        return used
 
     def get(self, id: bytes) -> Object:
         """Return the object, its hash verified. Raises NotFound, or Damaged if the stored bytes are not that object's."""
@@ -108,7 +109,7 @@ class LmdbReader:
     def address(self, id: bytes) -> int | None:
         """Return where the object lies, or None. Its stored bytes were verified, now or before in this generation. Raises Damaged."""
         known = self._env.known.get(id)
-        if known is not None and self._indexed(id, known):
+        if known is not None and self.lists(id, known):
             return known
         found, damage = self._find(id)
         if found is not None:
@@ -142,22 +143,10 @@ class LmdbReader:
 
     def candidates(self, id: bytes) -> list[int]:
         """Return the addresses that the index gives for ids with this beginning: nearly always none or one."""
-        prefix = id[:PREFIX]
-        found: list[int] = []
-        cursor = self._rows
         try:
-            more = cursor.set_range_dup(INDEX, prefix)
-            while more:
-                row = cursor.value()
-                if not row.startswith(prefix):
-                    break
-                address = int.from_bytes(row[PREFIX:], "big")
-                if address < NOT_HERE:
-                    found.append(address)
-                more = cursor.next_dup()
+            return index.candidates(self._rows, id)
         except lmdb.Error as error:
             raise self._translated(error) from error
-        return found
 
     def confirmed(self, id: bytes, address: int) -> None:
         """Remember that the object's stored bytes were seen to be what its id names."""
@@ -204,16 +193,17 @@ class LmdbReader:
             raise NotFound(f"no object is at address {address:#x}")
         return StoredFrame(first, stored.n, bytes(stored.frame))
 
-    def _indexed(self, id: bytes, address: int) -> bool:
+    def lists(self, id: bytes, address: int) -> bool:
+        """True if the index says that an id with this beginning lies at the address."""
         try:
-            return bool(self._rows.set_key_dup(INDEX, id[:PREFIX] + address_bytes(address)))
+            return index.lists(self._rows, id, address)
         except lmdb.Error as error:
             raise self._translated(error) from error
 
     def at(self, address: int) -> Object:
         """Return the object at an address, its id computed and confirmed by the index. Raises NotFound or Damaged."""
         found = self._object(address)
-        if not self._indexed(found.id, address):
+        if not self.lists(found.id, address):
             first, value = self._segment_value(address)  # a cached segment may be newer than this snapshot
             if address >= first + from_value(value).n:
                 raise NotFound(f"no object is at address {address:#x}")
@@ -245,7 +235,7 @@ class LmdbReader:
 
     def _confirmed(self, segment: Segment, i: int) -> Object:
         found = segment.make(i)
-        if not self._indexed(found.id, segment.first + i):
+        if not self.lists(found.id, segment.first + i):
             return self.at(segment.first + i)
         return found
 
@@ -265,13 +255,13 @@ class LmdbReader:
     def count(self) -> int:
         """Return the number of objects that the index lists."""
         try:
-            return self._rows.count() if self._rows.set_key(INDEX) else 0
+            return index.count(self._rows)
         except lmdb.Error as error:
             raise self._translated(error) from error
 
-    def index(self) -> Iterator[bytes]:
-        """Yield the index: 8 bytes of an id and 5 of an address, sorted."""
-        return self._rows_between(INDEX, b"", None)
+    def index(self, start: bytes = b"", stop: bytes | None = None) -> Iterator[bytes]:
+        """Yield the rows of the index with start <= row < stop, in order: 8 bytes of an id and 5 of an address."""
+        return self._rows_between(index.INDEX, start, stop)
 
     def row_tables(self) -> list[str]:
         """Return the names of the row tables that the store was opened with."""
@@ -283,7 +273,7 @@ class LmdbReader:
             raise InvalidInput(f"not the beginning of an id: {prefix[:80]!r}", hint="it is 1 to 64 lower-case hex digits", kind="bad-id")
         found: dict[bytes, Link] = {}
         last_row = b""
-        for row in self._rows_between(INDEX, *scan.hex_range(prefix, PREFIX)):
+        for row in self.index(*scan.hex_range(prefix, PREFIX)):
             if len(found) >= limit and row[:PREFIX] != last_row[:PREFIX]:
                 break
             last_row = row
@@ -333,15 +323,17 @@ class LmdbReader:
 
         return marks.addresses_at(self._txn, self._env.meta, time)
 
-    def protected_since(self, time: int) -> dict[int, int]:
+    def protected_since(self, time: int, *, now: int | None = None) -> dict[int, int]:
         """Return, by lane, the first address that must be kept whatever leads to it: added since `time`, or since a live lease began."""
         from runstore.store.lmdb import marks
 
-        return marks.protected_since(self._txn, self._env.meta, time)
+        return marks.protected_since(self._txn, self._env.meta, time, time if now is None else now)
 
     def _values(self, table: str) -> Any:
-        self._handle.table(table, rows=False)
-        return self._env.values.get(table)
+        db = self._env.values.get(table)
+        if db is None:
+            self._handle.table(table, rows=False)
+        return db
 
     def _translated(self, error: lmdb.Error) -> RunstoreError:
         if self._env.fd < 0:

@@ -19,12 +19,13 @@ from runstore.store import directory as place
 from runstore.store.addresses import FIRST, LANE_SHIFT, LANES, address_bytes
 from runstore.store.lanes import FRESH, FULL, JOINED, TARGET, lane_for, weight
 from runstore.store.lmdb import marks
-from runstore.store.lmdb.env import INDEX, MOVED_KEY, Env, create_env, key_of, remove_file
+from runstore.store.lmdb.env import MOVED_KEY, Env, create_env, key_of, remove_file
 from runstore.store.lmdb.errors import translate
 from runstore.store.lmdb.fit import Cut, Packer
 from runstore.store.lmdb.fork import LIVE
 from runstore.store.lmdb.handle import Handle
-from runstore.store.lmdb.read import PREFIX, LmdbReader
+from runstore.store.lmdb.index import INDEX, PREFIX
+from runstore.store.lmdb.read import LmdbReader
 from runstore.store.lmdb.values import to_value
 from runstore.store.lmdb.write import LmdbWriter
 from runstore.store.protocol import Reader, Writer
@@ -62,15 +63,24 @@ def _move(handle: Handle, old: Env, order: Order, level: int, rebuild: Rebuild) 
         counts = _copy(handle, old, new, order, level, rebuild)
         new.raw.sync(True)
         place.sync_directory(handle.directory)
-        with old.raw.begin(write=True) as txn:
-            txn.put(MOVED_KEY, os.path.basename(path).encode("ascii"), db=old.meta)
     except BaseException:
         new.close()
         remove_file(path)
         raise
+    try:
+        _mark(old, path)
+    except BaseException:
+        # The mark may stand all the same, after an interrupt: then the new file is in force. If not, the next opening removes it.
+        new.close()
+        raise
     handle.replace(new)
     handle.put_in_force(new)
     return {**counts, "bytes_before": before, "bytes_after": os.path.getsize(path), "generation": new.generation}
+
+
+def _mark(old: Env, path: str) -> None:
+    with old.raw.begin(write=True) as txn:
+        txn.put(MOVED_KEY, os.path.basename(path).encode("ascii"), db=old.meta)
 
 
 def _copy(handle: Handle, old: Env, new: Env, order: Order, level: int, rebuild: Rebuild) -> dict[str, int]:
@@ -143,6 +153,7 @@ class _Copier:
         self.count += 1
         self._rows[item.id[0]] += item.id[:PREFIX] + address_bytes(at)
         self._bounds.moved(address, at)
+        self._new.known.learn({item.id: at})
         cut = self._packers[to].add(item)
         if cut is not None:
             self._store(to, cut)
@@ -193,16 +204,20 @@ class _Bounds:
         txn, meta = source.raw, source.env.meta
         self._marks = list(marks.marks(txn, meta))
         self._leases = [(key, lease) for key, lease in marks.leases(txn, meta) if marks.is_live(lease)]
+        untimed = txn.get(marks.UNTIMED, db=meta)
+        self._untimed = None if untimed is None else marks.unpack_addresses(untimed)
         sources: list[Mapping[int, int]] = [addresses for _, addresses in self._marks]
-        sources += [lease.addresses for _, lease in self._leases]
+        sources += [lease.addresses for _, lease in self._leases] + ([] if self._untimed is None else [self._untimed])
         self._old = {lane: sorted({bound[lane] for bound in sources}) for lane in LANES}
         self._least: dict[int, dict[int, int]] = {lane: {} for lane in LANES}
 
     def moved(self, old: int, new: int) -> None:
         """Note that an object was copied from an old address to a new one, of perhaps another lane."""
-        at = bisect_right(self._old[old >> LANE_SHIFT], old) - 1
+        to = new >> LANE_SHIFT
+        # Where another version drew the lanes otherwise, an object that changes its lane counts as new.
+        at = (bisect_right(self._old[to], old) if old >> LANE_SHIFT == to else len(self._old[to])) - 1
         if at >= 0:
-            least = self._least[new >> LANE_SHIFT]
+            least = self._least[to]
             if at not in least or new < least[at]:
                 least[at] = new
 
@@ -211,6 +226,8 @@ class _Bounds:
         renumbered = {lane: self._renumbered(lane, after[lane]) for lane in LANES}
         for time, bound in self._marks:
             marks.put_mark(txn, meta, time, {lane: renumbered[lane][bound[lane]] for lane in LANES})
+        if self._untimed is not None:
+            marks.note_untimed(txn, meta, {lane: renumbered[lane][self._untimed[lane]] for lane in LANES})
         for key, lease in self._leases:
             moved = lease._replace(addresses={lane: renumbered[lane][lease.addresses[lane]] for lane in LANES})
             txn.put(key, marks.pack_lease(moved), db=meta)

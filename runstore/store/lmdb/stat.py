@@ -8,7 +8,8 @@ from typing import Any
 from runstore.model.ids import Kind
 from runstore.store.addresses import LANE_SHIFT
 from runstore.store.frames import content_size, read_frame
-from runstore.store.lmdb.env import INDEX, key_of
+from runstore.store.lmdb.env import key_of
+from runstore.store.lmdb.index import INDEX
 from runstore.store.lmdb.read import LmdbReader
 from runstore.store.lmdb.values import from_value
 

@@ -142,10 +142,10 @@ class LmdbStore:
         with self.read() as reader:
             return reader.addresses_at(time)
 
-    def protected_since(self, time: int) -> dict[int, int]:
+    def protected_since(self, time: int, *, now: int | None = None) -> dict[int, int]:
         """As Reader.protected_since, of what is committed now."""
         with self.read() as reader:
-            return reader.protected_since(time)
+            return reader.protected_since(time, now=now)
 
     @contextmanager
     def lease(self, *, now: int, seconds: int = 3600) -> Iterator[None]:

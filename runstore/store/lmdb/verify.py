@@ -10,14 +10,14 @@ from typing import TYPE_CHECKING
 
 from runstore.errors import Damaged, NotFound
 from runstore.model.ids import Kind, Link
-from runstore.store.addresses import ADDRESS_BYTES, FIRST, LANE_SHIFT, LANES, NOT_HERE, address_bytes
+from runstore.store.addresses import ADDRESS_BYTES, FIRST, LANE_SHIFT, LANES, NOT_HERE
 from runstore.store.checks import Finding, Progress
 from runstore.store.frames import Segment
 from runstore.store.lanes import lane_for
 from runstore.store.lmdb import pages
-from runstore.store.lmdb.env import INDEX
 from runstore.store.lmdb.header import read_head
-from runstore.store.lmdb.read import PREFIX, LmdbReader
+from runstore.store.lmdb.index import PREFIX
+from runstore.store.lmdb.read import LmdbReader
 from runstore.store.lmdb.values import from_value, open_value
 
 if TYPE_CHECKING:
@@ -83,11 +83,10 @@ def _segment(key: bytes, value: bytes, expected: dict[int, int]) -> tuple[Segmen
 
 def _objects(reader: LmdbReader, segment: Segment) -> Iterator[Finding | None]:
     """Yield None for each object that is as it should be, else a finding."""
-    rows = reader.raw.cursor(reader.env.rows)
     for i in range(segment.n):
         address = segment.first + i
         found = segment.make(i)
-        if not rows.set_key_dup(INDEX, found.id[:PREFIX] + address_bytes(address)):
+        if not reader.lists(found.id, address):
             yield Finding(
                 "damaged", f"address {address:#x}", f"the bytes at address {address:#x} are not those of any object that the index knows"
             )

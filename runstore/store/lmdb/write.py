@@ -10,16 +10,17 @@ import lmdb
 
 from runstore.errors import InvalidInput, RunstoreError, Unavailable
 from runstore.model.ids import Object
-from runstore.store.addresses import FIRST, LANES, PAST, address_bytes
+from runstore.store.addresses import ADDRESS_BYTES, FIRST, LANES, PAST, address_bytes
 from runstore.store.cache import SegmentCache
 from runstore.store.lanes import FRESH, FULL, JOINED, OVERHEAD, TARGET, lane_for, must_join, weight
-from runstore.store.lmdb import marks
+from runstore.store.lmdb import index, marks
 from runstore.store.lmdb.batch import Frame, Group, LmdbBatch, drop_held, group, holds
-from runstore.store.lmdb.env import INDEX, Env, key_of
+from runstore.store.lmdb.env import Env, key_of
 from runstore.store.lmdb.errors import GONE, translate
 from runstore.store.lmdb.fork import LIVE
+from runstore.store.lmdb.index import PREFIX
 from runstore.store.lmdb.join import Tail, join_tail, read_tail
-from runstore.store.lmdb.read import PREFIX, LmdbReader
+from runstore.store.lmdb.read import LmdbReader
 from runstore.store.lmdb.values import to_value
 from runstore.store.protocol import Batch
 
@@ -65,7 +66,7 @@ class LmdbWriter(LmdbReader):
         env = self._env
         last = marks.last_mark(self._txn, env.meta)
         if last < 0 or now >= last + marks.HOUR:
-            marks.put_mark(self._txn, env.meta, now, self.next_addresses())
+            marks.mark_time(self._txn, env.meta, now, self.next_addresses())
         else:
             env.last_mark = last  # another process was here
 
@@ -99,6 +100,13 @@ class LmdbWriter(LmdbReader):
         env.tails = (self.snapshot, self._tails)
         if self._fresh:
             env.known.learn(self._fresh)
+
+    def address(self, id: bytes) -> int | None:
+        """As LmdbReader.address. A writer sees all that was committed, so what this process remembers needs no look."""
+        found = self._fresh.get(id)
+        if found is None:
+            found = self._env.known.get(id)
+        return super().address(id) if found is None else found
 
     def next_addresses(self) -> dict[int, int]:
         """Return, by lane, the address that the next new object gets."""
@@ -134,11 +142,11 @@ class LmdbWriter(LmdbReader):
     def _put_groups(self, groups: Sequence[Group], *, whole: bool = False) -> Sequence[tuple[int, Object]]:
         stored: list[tuple[int, Object]] = []
         try:
+            if self._now is None:
+                marks.note_untimed(self._txn, self._env.meta, self.next_addresses())
             for one in groups:
                 self._append(one, stored, whole=whole)
-            rows = [(INDEX, item.id[:PREFIX] + address.to_bytes(5, "big")) for address, item in stored]
-            rows.sort()
-            self._rows.putmulti(rows)
+            index.add(self._rows, [item.id[:PREFIX] + address.to_bytes(ADDRESS_BYTES, "big") for address, item in stored])
         except lmdb.Error as error:
             raise self._failed(error) from error
         # What this transaction wrote may yet be rolled back: it must not reach the memory that others share.
@@ -216,15 +224,14 @@ class LmdbWriter(LmdbReader):
 
     def add_rows(self, table: str, rows: Iterable[bytes]) -> None:
         """Add rows to a row table; those that are there already change nothing. Raises InvalidInput for a row of another size."""
-        key = key_of(table)
         size = self._handle.table(table, rows=True).row_bytes
-        pairs = [(key, row) for row in rows]
-        for _, row in pairs:
+        wanted = sorted(rows)
+        for row in wanted:
             if len(row) != size:
                 raise InvalidInput(f"a row of {table} has {size} bytes, not {len(row)}", kind="bad-row")
-        pairs.sort()
+        key = key_of(table)
         try:
-            self._rows.putmulti(pairs)
+            self._rows.putmulti([(key, row) for row in wanted])
         except lmdb.Error as error:
             raise self._failed(error) from error
 
