@@ -20,9 +20,15 @@ FRESH, JOINED, FULL = 0, 1, 2
 OVERHEAD = 5
 
 
+EXECUTION = 5
+
+
 def lane_for(kind: int, size: int) -> int:
-    """Return the lane for a body: 1 from 16 KiB on; else 0 for blobs and values, 2 for lists, trees, executions and tags."""
-    return LARGE if size >= LARGE_BODY else SMALL if kind <= 2 else NODES
+    """Return the lane for a body: 1 from 16 KiB on; else 0 for blobs and values, 2 for lists, trees and tags.
+
+    Executions of any size go to lane 2: the order of their addresses is the order in which they were recorded.
+    """
+    return (SMALL if kind <= 2 else NODES) if size < LARGE_BODY or kind == EXECUTION else LARGE
 
 
 def cut(objects: Iterable[Object], target: int) -> Iterator[tuple[list[Object], int]]:

@@ -63,6 +63,10 @@ class Archive:
         with self.read() as reader:
             return to_run(reader, execution)
 
+    def executions(self, revision: str) -> list[Link]:
+        """Return the executions of a run, in the order of recording."""
+        return [found.link for found in self.repo.executions(revision)]
+
     def set_ref(self, name: str, target: Link) -> None:
         """Point a ref at anything."""
         with self.repo.store.write(now=self.now) as writer:

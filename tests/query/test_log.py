@@ -9,6 +9,8 @@ from typing import Any
 import pytest
 
 from runstore.errors import InvalidInput, NotFound
+from runstore.maintenance.gc import gc
+from runstore.maintenance.pack import pack
 from runstore.model.executions import Execution
 from runstore.model.ids import Kind, Link
 from runstore.query.log import Entry, Filter, Tip, log, parse_where, tips, walk
@@ -81,6 +83,22 @@ def test_equal_times_as_recorded(archive: Archive) -> None:
     same = [archive.ask(f"question {number}", ref=f"same{number}", started=BEGIN) for number in range(4)]
     without = [archive.ask(f"question {number}", ref=f"none{number}", started=None) for number in range(4)]
     assert archive.links() == same[::-1] + without[::-1]
+
+
+def test_order_of_recording_outlives_a_pack(archive: Archive) -> None:
+    """Executions of one time, on refs whose names sort the other way and of any size, are told in the same order after pack and gc."""
+    for number in range(12):
+        notes = {"text": "x" * 20_000 if number % 5 == 1 else "short"}
+        archive.ask(f"question {number}", ref=f"{'zyx'[number % 3]}{number % 4}", started=BEGIN if number % 2 else None, notes=notes)
+        archive.ask("the same", ref=f"{'zyx'[number % 3]}{number % 4}", started=None)
+    archive.ask("nobody will keep this", ref="gone")
+    archive.repo.delete_ref("gone")
+    before, same = archive.links(), archive.executions("y1")
+    pack(archive.repo.store)
+    archive.repo.expire_reflog(archive.now)
+    assert gc(archive.repo.store, now=archive.now, grace_days=0).dead
+    assert archive.links() == before
+    assert archive.executions("y1") == same
 
 
 def test_range(archive: Archive) -> None:

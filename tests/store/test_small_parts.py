@@ -58,9 +58,9 @@ def test_stored_values_that_are_none(value: bytes) -> None:
 
 
 def test_lanes() -> None:
-    """Large bodies of any kind share a lane; small ones lie by what links and what does not."""
+    """Large bodies share a lane, but for executions; small ones lie by what links and what does not."""
     assert [lanes.lane_for(kind, 16_383) for kind in range(1, 7)] == [0, 0, 2, 2, 2, 2]
-    assert [lanes.lane_for(kind, 16_384) for kind in range(1, 7)] == [1] * 6
+    assert [lanes.lane_for(kind, 16_384) for kind in range(1, 7)] == [1, 1, 1, 1, 2, 1]
 
 
 @given(st.lists(st.integers(8, 3000), max_size=200), st.integers(1, 20_000))

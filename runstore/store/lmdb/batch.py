@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from runstore.errors import Damaged, NotFound
 from runstore.model.ids import Object
 from runstore.store.frames import columns, compress
-from runstore.store.lanes import LARGE, LARGE_BODY, NODES, SMALL, TARGET, cut
+from runstore.store.lanes import LARGE, LARGE_BODY, TARGET, cut, lane_for
 
 if TYPE_CHECKING:
     from runstore.store.lmdb.env import Env
@@ -46,7 +46,7 @@ def group(objects: Iterable[Object]) -> list[Group]:
     """Group new objects by lane, in the order given, and compress them. Raises LimitExceeded."""
     lanes: tuple[list[Object], list[Object], list[Object]] = ([], [], [])
     for item in objects:
-        lanes[LARGE if len(item.body) >= LARGE_BODY else SMALL if item.kind <= 2 else NODES].append(item)
+        lanes[lane_for(item.kind, len(item.body))].append(item)
     return [Group(lane, items, _frames(lane, items)) for lane, items in enumerate(lanes) if items]
 
 
