@@ -5,7 +5,6 @@ Time, actor and randomness enter here (or are passed in) and go down as argument
 
 from __future__ import annotations
 
-import contextlib
 import os
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -396,6 +395,8 @@ def open_repo(
     path: str | os.PathLike[str] | None = None,
     *,
     create: bool = False,
+    read_only: bool = False,
+    check_index: bool = True,
     actor: str | None = None,
     default_ref: str | None = None,
     clock: Clock = now_microseconds,
@@ -403,30 +404,50 @@ def open_repo(
 ) -> Repo:
     """Open the store in a directory, by default in the nearest `.runstore` from the working directory upward; or a bundle, to read it.
 
-    `create` makes it where there is none. `actor` and `default_ref` default to what the store's settings say, else to user@host and `main`.
+    `create` makes it where there is none. With `read_only` no lock is taken and no writer waited for, nothing is changed on the disk, and
+    every verb that writes raises Unavailable. `actor` and `default_ref` default to what the store's settings say, else to user@host and
+    `main`. Derived tables of an older form are built anew, or, where nothing may be written, refused (Unavailable, kind `old-index`);
+    `check_index=False` leaves them as they are, for what reads objects only.
     Raises NoStore, Damaged, Refused (a newer format), Busy or Unavailable.
     """
     from runstore.store.directory import DEFAULT_NAME, discover, read_config
 
+    if create and read_only:
+        raise InvalidInput("a store that is opened for reading only is not made", hint="give create or read_only", kind="bad-options")
     place = os.fspath(path) if path is not None else discover(os.getcwd()) or DEFAULT_NAME
     repo = Repo(
-        _open_store(place, create=create),
+        _open_store(place, create=create, read_only=read_only),
         actor=actor or (lambda: read_config(place).actor or _user_at_host()),
         default_ref=default_ref or (lambda: read_config(place).default_ref or DEFAULT_REF),
         clock=clock,
         nonce=nonce,
     )
-    _bring_up_to_date(repo)
+    if check_index:
+        try:
+            _bring_up_to_date(repo, place, read_only=read_only)
+        except BaseException:
+            repo.close()
+            raise
     return repo
 
 
-def _bring_up_to_date(repo: Repo) -> None:
+def _bring_up_to_date(repo: Repo, place: str, *, read_only: bool) -> None:
     with repo.read() as reader:
-        current = is_current(reader)
-    if not current:
-        # New, or written by a version whose derived tables had another form. Who may only read goes on with what there is.
-        with contextlib.suppress(Unavailable):
-            repo.reindex()
+        if is_current(reader):
+            return
+        empty = next(iter(reader.objects()), None) is None
+    if read_only and empty:
+        return  # just made, and nothing to find
+    old = Unavailable(
+        f"the indexes of {place} have the form of another version", hint="`runstore reindex` builds them anew", kind="old-index"
+    )
+    if read_only:
+        raise old
+    try:
+        repo.reindex()
+    except Unavailable as error:
+        if not empty:
+            raise old from error
 
 
 def clone(
@@ -453,7 +474,7 @@ def clone(
     return bring(url, os.fspath(directory), access, omission=omission(depth=depth, since=since, without=without))
 
 
-def _open_store(place: str, *, create: bool) -> Store:
+def _open_store(place: str, *, create: bool, read_only: bool) -> Store:
     if os.path.isfile(place):
         from runstore.sync.bundle import is_bundle
         from runstore.sync.bundlestore import BundleStore
@@ -462,7 +483,7 @@ def _open_store(place: str, *, create: bool) -> Store:
             return BundleStore(place, TABLES)
     from runstore.store.lmdb import LmdbStore
 
-    return LmdbStore.open(place, TABLES, create=create)
+    return LmdbStore.open(place, TABLES, create=create, read_only=read_only)
 
 
 def _user_at_host() -> str:

@@ -31,14 +31,20 @@ class Context:
         self._closing.callback(self.out.close)
         self._closing.close()
 
-    def repo(self) -> Repo:
-        """Open the store. Raises NoStore where there is none: what reads makes no store."""
+    def repo_to_read(self, *, check_index: bool = True) -> Repo:
+        """Open the store for reading only: no writer is waited for, and the store may lie where nothing can be written. Raises NoStore."""
         from runstore.cli.settings import open_store
 
-        return self._closing.enter_context(open_store(self.store, self.actor, create=False))
+        return self._closing.enter_context(open_store(self.store, self.actor, read_only=True, check_index=check_index))
+
+    def repo(self) -> Repo:
+        """Open the store to change it. Raises NoStore where there is none."""
+        from runstore.cli.settings import open_store
+
+        return self._closing.enter_context(open_store(self.store, self.actor))
 
     def repo_to_write(self) -> Repo:
-        """Open the store, or make the default one and say where."""
+        """Open the store to record in it, or make the default one and say where. Raises NoStore for one that was named and is not there."""
         from runstore.cli.settings import open_store
 
         return self._closing.enter_context(open_store(self.store, self.actor, create=True))

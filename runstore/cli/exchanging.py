@@ -37,7 +37,7 @@ def directory(context: Context) -> str:
     """Return the directory of the store, where its settings are. Raises NoStore, and InvalidInput for a store without one."""
     from runstore.errors import InvalidInput
 
-    found = getattr(context.repo().store, "directory", None)
+    found = getattr(context.repo_to_read(check_index=False).store, "directory", None)
     if not isinstance(found, str):
         raise InvalidInput("this store has no settings", hint="name a store in a directory")
     return found
@@ -77,11 +77,11 @@ def _token() -> str | None:
 
 
 @contextmanager
-def exchange(context: Context, verb: str) -> Iterator[Exchange]:
+def exchange(context: Context, verb: str, *, read_only: bool = False) -> Iterator[Exchange]:
     """Open the store and give its verbs of exchange, with a progress bar."""
     from runstore.cli.progress import Progress
 
-    repo = context.repo()
+    repo = context.repo_to_read() if read_only else context.repo()
     with Progress(verb, "objects") as progress:
         yield repo.exchange(ssh=_ssh(), token=_token, progress=progress.add)
 

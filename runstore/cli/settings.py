@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from runstore.repo import Repo
 
 
-def open_store(store: str | None, actor: str | None, *, create: bool) -> Repo:
+def open_store(store: str | None, actor: str | None, *, create: bool = False, read_only: bool = False, check_index: bool = True) -> Repo:
     """Open the store that `--store`, `$RUNSTORE` or the place names. `create` makes the default one where there is none, and says where.
 
     Raises NoStore: a store that was named and is not there is a mistake, and is never made.
@@ -32,7 +32,12 @@ def open_store(store: str | None, actor: str | None, *, create: bool) -> Repo:
     if path is not None and not is_store(path) and not _is_bundle(path):
         raise NoStore(f"there is no store in {path}", hint=f"`runstore init {path}` makes one")
     repo = runstore.open(
-        path or DEFAULT_NAME, create=path is None, actor=wanted_actor(actor), default_ref=os.environ.get("RUNSTORE_REF") or None
+        path or DEFAULT_NAME,
+        create=path is None,
+        read_only=read_only,
+        check_index=check_index,
+        actor=wanted_actor(actor),
+        default_ref=os.environ.get("RUNSTORE_REF") or None,
     )
     if path is None:
         say(f"made a store in {os.path.abspath(DEFAULT_NAME)}")

@@ -55,8 +55,13 @@ def is_data_name(name: str) -> bool:
 
 
 def is_store(directory: str) -> bool:
-    """True if a store was made in the directory."""
-    return os.path.isfile(os.path.join(directory, CURRENT))
+    """True if a store was made in the directory. Raises Unavailable for a directory that may not be looked into."""
+    current = os.path.join(directory, CURRENT)
+    if os.path.isfile(current):
+        return True
+    if os.path.isdir(directory) and not os.access(directory, os.X_OK):
+        raise Unavailable(f"{directory} may not be read", hint="check the permissions of the store's directory", kind="no-permission")
+    return False
 
 
 def discover(start: str) -> str | None:

@@ -10,7 +10,7 @@ from runstore.cli.errors import say
 
 def run(context: Context, *, file: str, refs: tuple[str, ...], all: bool, after: tuple[str, ...], json: bool) -> None:
     """Write a bundle."""
-    with exchanging.exchange(context, "bundling") as exchange:
+    with exchanging.exchange(context, "bundling", read_only=True) as exchange:
         written = exchange.bundle(file, refs, everything=all, after=after)
     if json:
         context.out.json({"file": file, "objects": written.objects, "bytes": written.bytes})

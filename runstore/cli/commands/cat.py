@@ -18,7 +18,7 @@ def run(context: Context, *, rev: str, body: bool, json: bool) -> None:
     from runstore.query.revisions import resolve
     from runstore.repo import now_microseconds
 
-    repo = context.repo()
+    repo = context.repo_to_read()
     with repo.read() as reader:
         found = resolve(reader, rev, now=now_microseconds(), zone=zone())
         if body and found.path is not None:

@@ -18,7 +18,7 @@ def run(context: Context, *, revs: tuple[str, ...], json: bool) -> int:
     """Print two verdicts on each run, with reasons. Exit code 14 if one is not complete."""
     from runstore.cli.settings import zone
 
-    repo = context.repo()
+    repo = context.repo_to_read()
     whole = True
     with repo.read() as reader:
         checker, short = Checker(reader), Shortener(reader)

@@ -14,7 +14,7 @@ def run(context: Context, *, a: str, b: str | None, stat: bool, exit_code: bool,
     """Compare the runs or executions A and B, and print what differs."""
     from runstore.cli.difftext import DiffText
 
-    found = context.repo().diff(*_sides(a, b))
+    found = context.repo_to_read().diff(*_sides(a, b))
     if json:
         context.out.json(as_json(found))
     else:

@@ -10,7 +10,7 @@ def run(context: Context, *, rev: str | None, json: bool) -> None:
     """Print every object, or all that REV leads to, each on a line. JSON with or without `--json`."""
     from runstore.maintenance.dump import dump
 
-    repo = context.repo()
+    repo = context.repo_to_read(check_index=False)
     link = None if rev is None else repo.resolve(rev).link
     with repo.read() as reader:
         for obj in dump(reader, link):

@@ -26,7 +26,7 @@ def run(context: Context, *, id: str | None, blob: str | None, value: str | None
 
     if sum(given is not None for given in (id, blob, value)) != 1:
         raise InvalidInput("find wants one thing: an ID, --blob FILE or --value JSON", hint="for example: runstore find --blob policy.pdf")
-    repo = context.repo()
+    repo = context.repo_to_read()
     links = _links(repo, id, blob, value)
     used = False
     with repo.read() as reader:

@@ -15,7 +15,7 @@ def run(context: Context, *, fast: bool, json: bool) -> int:
 
     found = []
     with Progress("verifying", "objects") as progress:
-        for finding in context.repo().fsck(fast=fast, progress=lambda done: progress.add(done=done)):
+        for finding in context.repo_to_read(check_index=False).fsck(fast=fast, progress=lambda done: progress.add(done=done)):
             found.append(finding)
             if not json:
                 progress.clear()

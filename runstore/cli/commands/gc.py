@@ -10,7 +10,8 @@ from runstore.cli.output import count, size
 def run(context: Context, *, dry_run: bool, grace: int | None, json: bool) -> None:
     """Drop the objects that no ref, tag, reflog or writer at work leads to, and say how many."""
     wanted = {} if grace is None else {"grace_days": grace}
-    found = context.repo().gc(dry_run=dry_run, **wanted)
+    repo = context.repo_to_read(check_index=False) if dry_run else context.repo()
+    found = repo.gc(dry_run=dry_run, **wanted)
     if json:
         sizes = None if found.sizes is None else dict(found.sizes)
         context.out.json({"kept": found.kept, "dead": found.dead, "dead_bytes": found.dead_bytes, "dry_run": dry_run, "sizes": sizes})

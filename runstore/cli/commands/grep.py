@@ -23,7 +23,7 @@ def run(
     """Print the places where REGEX stands, newest execution first. Exit code 1 if it stands nowhere, as grep does."""
     from runstore.cli.settings import zone
 
-    repo = context.repo()
+    repo = context.repo_to_read()
     places = PLACES if within is None else tuple(place.strip() for place in within.split(","))
     found = 0
     with repo.read() as reader:

@@ -25,7 +25,7 @@ def run(context: Context, *, revs: tuple[str, ...], oneline: bool, graph: bool, 
     """List the executions that the revisions lead to, else those of all local refs."""
     from runstore.cli.settings import zone
 
-    repo = context.repo()
+    repo = context.repo_to_read()
     now, here = now_microseconds(), zone()
     with repo.read() as reader:
         wanted = _filter(repo.resolve, asked, now, here, lambda rev: _compared(reader, resolve(reader, rev, now=now, zone=here).link))

@@ -30,7 +30,7 @@ class Row(NamedTuple):
 
 def run(context: Context, *, rev: str | None, json: bool) -> None:
     """List the slots of a run, the elements of a list, or what an execution or tag links to; without REV, the refs."""
-    repo = context.repo()
+    repo = context.repo_to_read()
     link = None if rev is None else _whole(repo.resolve(rev).link, repo.resolve(rev).path, rev)
     with repo.read() as reader:
         rows = [Row(ref.name, ref.target) for ref in repo.refs()] if link is None else list(_rows(reader, link))

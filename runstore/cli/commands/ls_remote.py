@@ -9,7 +9,7 @@ from runstore.cli.declare import JSON, Command, argument
 
 def run(context: Context, *, remote: str | None, json: bool) -> None:
     """List the refs of the remote with what they point at."""
-    with exchanging.exchange(context, "asking") as exchange:
+    with exchanging.exchange(context, "asking", read_only=True) as exchange:
         found = exchange.ls_remote(remote)
     for name, link in sorted(found.items()):
         if json:

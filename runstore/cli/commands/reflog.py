@@ -14,7 +14,7 @@ from runstore.refs import Change
 
 def run(context: Context, *, ref: str | None, limit: int | None, json: bool) -> None:
     """List the changes of REF, or of all refs, newest first."""
-    repo = context.repo()
+    repo = context.repo_to_read()
     found = list(islice(_numbered(repo.reflog(ref)), limit))
     if json:
         for _, change in found:

@@ -14,7 +14,7 @@ from runstore.refs import PREFIXES
 
 def run(context: Context, *, prefix: str | None, json: bool) -> None:
     """List refs with what they point at, by name."""
-    repo = context.repo()
+    repo = context.repo_to_read()
     found = repo.refs(_full(prefix))
     if json:
         for ref in found:

@@ -8,7 +8,7 @@ from runstore.cli.declare import JSON, Command, argument, flag
 
 def run(context: Context, *, revs: tuple[str, ...], kind: bool, json: bool) -> None:
     """Print the id that each revision names, in full."""
-    repo = context.repo()
+    repo = context.repo_to_read()
     for rev in revs:
         found = repo.resolve(rev)
         if json:

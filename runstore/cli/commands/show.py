@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 def run(context: Context, *, rev: str, part: str | None, json: bool) -> None:
     """Show what REV names; with a part, that part of it."""
     text = rev if part is None else _joined(rev, part)
-    with context.repo().read() as reader:
+    with context.repo_to_read().read() as reader:
         found = _resolve(reader, text)
         link = _subject(reader, found)
         if link is None:

@@ -12,7 +12,7 @@ from runstore.cli.output import columns, size
 
 def run(context: Context, *, json: bool) -> None:
     """Print how many objects of which kind the store holds, and what they take."""
-    repo = context.repo()
+    repo = context.repo_to_read(check_index=False)
     found = dict(repo.stat())
     refs = len(repo.refs())
     if json:

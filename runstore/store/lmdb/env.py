@@ -148,6 +148,8 @@ def open_env(path: str, tables: Iterable[Table], settings: Settings, *, writable
     try:
         return _open_checked(path, tables, settings, writable=False, lock=True)
     except lmdb.Error as error:
+        if code(error) == errno.ENOENT:  # removed since its length was checked: the store moved
+            raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), path) from error
         if not is_read_only(error):
             raise translate(error, path) from error
     try:  # Not even the lock file may be written: read without telling the writers (docs/reliability.md).

@@ -104,10 +104,13 @@ class LmdbStore:
         `now` (microseconds since 1970 UTC) lets the store note, at most once an hour, which objects were there by then.
         """
         if self.read_only:
-            raise Unavailable(f"{self.directory} was opened for reading only", kind="read-only")
+            raise self._refusal()
         from runstore.store.lmdb.write import LmdbWriter  # commands that only read are spared it
 
         return LmdbWriter(self.handle, self._timeout, now)
+
+    def _refusal(self) -> Unavailable:
+        return Unavailable(f"{self.directory} was opened for reading only", hint="open it without read_only to change it", kind="read-only")
 
     def prepare(self, objects: Iterable[Object]) -> LmdbBatch:
         """Do outside the lock all that `put` can do before it: drop what is there, group by lane, compress. Raises LimitExceeded."""
@@ -132,7 +135,7 @@ class LmdbStore:
         the order cannot be read, Busy, Unavailable; then nothing has changed.
         """
         if self.read_only:
-            raise Unavailable(f"{self.directory} was opened for reading only", kind="read-only")
+            raise self._refusal()
         from runstore.store.lmdb.rewrite import rewrite
 
         return rewrite(self.handle, self._timeout, order, level=level, rebuild=rebuild)
