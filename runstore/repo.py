@@ -25,6 +25,8 @@ from runstore.runs.view import ExecutionView, RunView
 from runstore.store.protocol import Reader, Store, Writer
 
 if TYPE_CHECKING:
+    from datetime import tzinfo
+
     from runstore.maintenance.fsck import Finding
     from runstore.maintenance.gc import Collected
     from runstore.query.diff import Diff
@@ -52,7 +54,7 @@ class Repo:
     """A store with its runs, refs and log. Open one with `runstore.open`; use it as a context manager.
 
     Threads may share a Repo. `actor` names who writes; `clock` gives microseconds since 1970 UTC; `default_ref` takes executions
-    for which no ref is named.
+    for which no ref is named; `zone` is where times without an offset are meant, UTC unless given.
     """
 
     def __init__(
@@ -63,13 +65,15 @@ class Repo:
         default_ref: str | Callable[[], str] = DEFAULT_REF,
         clock: Clock = now_microseconds,
         nonce: Callable[[], str] | None = None,
+        zone: tzinfo | Callable[[], tzinfo] | None = None,
     ) -> None:
-        """`actor` and `default_ref` may be functions, called when they are first needed: what only reads needs neither."""
+        """`actor`, `default_ref` and `zone` may be functions, called when they are first needed."""
         self.store = store
         self._stated_actor = actor
         self._stated_ref = default_ref
         self._clock = clock
         self._nonce = nonce or (lambda: os.urandom(16).hex())
+        self._stated_zone = zone
 
     def __enter__(self) -> Self:
         return self
@@ -92,6 +96,11 @@ class Repo:
     def default_ref(self) -> str:
         """The ref for executions for which none is named."""
         return self._stated_ref() if callable(self._stated_ref) else self._stated_ref
+
+    @cached_property
+    def zone(self) -> tzinfo | None:
+        """Where times without an offset are meant; None is UTC."""
+        return self._stated_zone() if callable(self._stated_zone) else self._stated_zone
 
     def close(self) -> None:
         """Release the store. Idempotent."""
@@ -166,27 +175,42 @@ class Repo:
 
     def resolve(self, revision: str) -> Found:
         """Return what a revision names (docs/revisions.md). Raises NotFound, Ambiguous or InvalidInput."""
+        with self.store.read() as reader:
+            return self._named(reader, revision)
+
+    def _named(self, reader: Reader, revision: str, now: int | None = None) -> Found:
         from runstore.query.revisions import resolve
 
-        with self.store.read() as reader:
-            return resolve(reader, revision, now=self._clock())
+        return resolve(reader, revision, now=self._clock() if now is None else now, zone=self._zone_of([revision]))
 
     def show(self, revision: str) -> RunView | ExecutionView:
         """Return the run or execution that a revision names, with its slots by name as values. A tag is followed to its target."""
-        from runstore.query.revisions import resolve, to_execution, to_run
+        from runstore.query.revisions import to_execution, to_run
 
         with self.store.read() as reader:
-            link = resolve(reader, revision, now=self._clock()).link
+            link = self._named(reader, revision).link
             if link.kind == Kind.TREE:
                 return RunView(reader.get(to_run(reader, link).id), self.fetch)
             execution = reader.get(to_execution(reader, link).id)
         return ExecutionView(execution, decode_execution(execution.body), self.fetch)
 
     def log(self, *revisions: str, **filters: Any) -> Iterator[Entry]:
-        """Yield executions, newest first: of the revisions named, else of all local refs. `filters` are the fields of query.log.Filter."""
+        """Yield executions, newest first: of the revisions named, else of all local refs.
+
+        `filters` are the fields of query.log.Filter; `since` and `until` may also be texts ("2026-01-31", "2 hours ago").
+        """
         from runstore.query.log import Filter, log
 
-        return log(self.store, revisions, Filter(**filters), now=self._clock())
+        now = self._clock()
+        for name in ("since", "until"):
+            if isinstance(filters.get(name), str):
+                from runstore.query.dates import parse_time
+
+                filters[name] = parse_time(filters[name], now=now, zone=self.zone)
+        return log(self.store, revisions, Filter(**filters), now=now, zone=self._zone_of(revisions))
+
+    def _zone_of(self, revisions: Iterable[str]) -> tzinfo | None:
+        return self.zone if any("@{" in revision for revision in revisions) else None
 
     def diff(self, old: str, new: str) -> Diff:
         """Compare two runs or executions component by component."""
@@ -200,7 +224,7 @@ class Repo:
         from runstore.query import grep
         from runstore.query.log import log
 
-        entries = log(self.store, revisions, now=self._clock())
+        entries = log(self.store, revisions, now=self._clock(), zone=self._zone_of(revisions))
         return grep.search(self.store, entries, pattern, grep.PLACES if places is None else places, ignore_case=ignore_case)
 
     def find(self, content: Link | bytes | Any) -> list[Use]:
@@ -216,11 +240,11 @@ class Repo:
 
     def check(self, revision: str) -> Verdict:
         """Return whether the run that a revision names is complete and repeatable, with reasons per slot (docs/how-to/check-a-run.md)."""
-        from runstore.query.revisions import resolve, to_run, to_target
+        from runstore.query.revisions import to_run, to_target
         from runstore.runs.completeness import check
 
         with self.store.read() as reader:
-            link = to_target(reader, resolve(reader, revision, now=self._clock()).link)
+            link = to_target(reader, self._named(reader, revision).link)
             return check(reader, to_run(reader, link), link if link.kind == Kind.EXECUTION else None)
 
     def dump(self, revision: str | None = None) -> Iterator[Object]:
@@ -233,10 +257,10 @@ class Repo:
 
     def executions(self, revision: str) -> list[ExecutionView]:
         """Return all executions of the run that a revision names, in the order of recording."""
-        from runstore.query.revisions import resolve, to_run
+        from runstore.query.revisions import to_run
 
         with self.store.read() as reader:
-            run = to_run(reader, resolve(reader, revision, now=self._clock()).link)
+            run = to_run(reader, self._named(reader, revision).link)
             found = list(lookup.executions_of(reader, run.id))
         return [ExecutionView(obj, decode_execution(obj.body), self.fetch) for obj in found]
 
@@ -249,12 +273,12 @@ class Repo:
 
     def set_ref(self, name: str, revision: str, *, expect: Link | Literal["any"] | None = "any", message: str = "") -> Ref:
         """Point a ref at the execution that a revision names, whatever it stood at, or only if it stands at `expect`."""
-        from runstore.query.revisions import resolve, to_execution
+        from runstore.query.revisions import to_execution
 
         full = refs.full_name(name)
         now = self._clock()
         with self.store.write(now=now) as writer:
-            target = to_execution(writer, resolve(writer, revision, now=now).link)
+            target = to_execution(writer, self._named(writer, revision, now).link)
             old = refs.get(writer, full) if expect == "any" else expect
             if old != target:
                 refs.Operation(writer, now=now, actor=self.actor, action="set", message=message).move(full, old, target)
@@ -273,13 +297,12 @@ class Repo:
     def tag(self, name: str, revision: str, *, message: str | None = None) -> Link:
         """Make a tag object about what a revision names, and the ref tags/NAME that points at it. Raises Conflict if the name is taken."""
         from runstore.model.tags import Tag, encode_tag
-        from runstore.query.revisions import resolve
         from runstore.runs import index
 
         full = refs.full_name(name, "tags/")
         now = self._clock()
         with self.store.write(now=now) as writer:
-            target = resolve(writer, revision, now=now).link
+            target = self._named(writer, revision, now).link
             tag = encode_tag(Tag(target, refs.short_name(full), self.actor, message, now))
             index.Indexer().add(writer, writer.put([tag]))
             refs.Operation(writer, now=now, actor=self.actor, action="tag").move(full, None, tag.link)
@@ -315,7 +338,7 @@ class Repo:
 
         `ssh` is the command that reaches hosts, `token` gives the token for servers; `progress(objects, bytes)` is told what goes over.
         """
-        from runstore.query.revisions import resolve, to_execution
+        from runstore.query.revisions import to_execution
         from runstore.sync.connect import Access
         from runstore.sync.exchange import Exchange
 
@@ -325,7 +348,7 @@ class Repo:
             Access(TABLES, self._clock, self.actor, tuple(ssh), token),
             default_ref=refs.full_name(self.default_ref),
             upload=lambda: os.urandom(16).hex(),
-            resolve=lambda reader, text: to_execution(reader, resolve(reader, text, now=self._clock()).link),
+            resolve=lambda reader, text: to_execution(reader, self._named(reader, text).link),
             progress=progress,
         )
 
@@ -344,8 +367,10 @@ class Repo:
         return pack(self.store, progress=progress)
 
     def pack_if_worthwhile(self, new_objects: int) -> None:
-        """Pack the store if these new objects are at least half of what it holds."""
-        if 2 * new_objects >= self.stat()["objects"]:
+        """Pack the store if these new objects are at least half of what it holds. Only counts are looked at: nothing is read to decide."""
+        with self.store.read() as reader:
+            held = reader.count()
+        if 2 * new_objects >= held:
             self.pack()
 
     def gc(self, *, dry_run: bool = False, grace_days: float | None = None) -> Collected:
@@ -401,6 +426,7 @@ def open_repo(
     default_ref: str | None = None,
     clock: Clock = now_microseconds,
     nonce: Callable[[], str] | None = None,
+    zone: tzinfo | Callable[[], tzinfo] | None = None,
 ) -> Repo:
     """Open the store in a directory, by default in the nearest `.runstore` from the working directory upward; or a bundle, to read it.
 
@@ -421,6 +447,7 @@ def open_repo(
         default_ref=default_ref or (lambda: read_config(place).default_ref or DEFAULT_REF),
         clock=clock,
         nonce=nonce,
+        zone=zone,
     )
     if check_index:
         try:

@@ -38,6 +38,7 @@ def open_store(store: str | None, actor: str | None, *, create: bool = False, re
         check_index=check_index,
         actor=wanted_actor(actor),
         default_ref=os.environ.get("RUNSTORE_REF") or None,
+        zone=zone,
     )
     if path is None:
         say(f"made a store in {os.path.abspath(DEFAULT_NAME)}")
@@ -58,8 +59,6 @@ def wanted_actor(actor: str | None) -> str | None:
 
 def zone() -> tzinfo:
     """Return where times without an offset are meant: here."""
-    from datetime import datetime
+    from runstore.cli.localtime import LocalTime  # costs milliseconds at start-up, and most commands read no dates
 
-    found = datetime.now().astimezone().tzinfo
-    assert found is not None
-    return found
+    return LocalTime()

@@ -110,6 +110,16 @@ class Run:
         put(self, "parts", MappingProxyType(parts))
         put(self, "_request", None)
 
+    def with_slots(self, **slots: Any) -> Run:
+        """Return the run with these slots, given as to `Run(...)`, and all others as they are here. What is kept is not encoded again."""
+        made = object.__new__(Run)
+        made._compose({**self.slots, **self.parts, **slots})
+        return made
+
+    def with_runtime(self, runtime: Any) -> Run:
+        """Return the same request as answered by another runtime: a dict of settings, ABSENT or UNKNOWN."""
+        return self.with_slots(runtime=runtime)
+
     @property
     def request_id(self) -> Id:
         """The id of what was asked: that of the same tree with its runtime unknown. Known before the call."""

@@ -117,6 +117,10 @@ class MemoryReader:
         """Yield every object with its address, lane by lane in order."""
         yield from sorted(self._state.objects.items())
 
+    def count(self) -> int:
+        """Return the number of objects."""
+        return len(self._state.objects)
+
     def starting(self, prefix: str, limit: int = 20) -> list[Link]:
         """Return links to at most `limit` objects whose hex id starts with `prefix`, sorted by id. Raises InvalidInput."""
         if not 1 <= len(prefix) <= 2 * ID_BYTES or prefix.strip("0123456789abcdef"):

@@ -72,6 +72,9 @@ class Reader(Protocol):
     def objects(self) -> Iterator[tuple[int, Object]]:
         """Yield every object with its address, lane by lane in order, each confirmed as by `at`."""
 
+    def count(self) -> int:
+        """Return the number of objects, without reading them."""
+
     def starting(self, prefix: str, limit: int = 20) -> list[Link]:
         """Return links to at most `limit` objects whose hex id starts with `prefix` (1 to 64 digits), sorted by id."""
 

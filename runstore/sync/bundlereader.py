@@ -89,6 +89,10 @@ class BundleReader:
         for lane in range(3):
             yield from self.between(lane << LANE_SHIFT | 1, (lane + 1) << LANE_SHIFT)
 
+    def count(self) -> int:
+        """Return the number of objects."""
+        return len(self._store.pack.index)
+
     def frame(self, address: int) -> StoredFrame | None:
         """Return the frame in which the object at an address lies. Raises NotFound, Refused."""
         index = self._store.pack.index

@@ -67,7 +67,7 @@ class ObjectTests(Suite):
             assert [item for _, item in writer.put([new, new, *objects])] == [new]
             assert list(writer.put([new])) == []
         with store.read() as reader:
-            assert len(list(reader.objects())) == 21
+            assert len(list(reader.objects())) == reader.count() == 21
 
     def test_a_batch_made_before_others_wrote(self, store: Store) -> None:
         """A batch prepared before another transaction stored part of it stores only the rest."""

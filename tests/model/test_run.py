@@ -147,3 +147,25 @@ def test_objects_come_before_what_links_to_them() -> None:
         assert all(link.id in seen for link in links_of(item.kind, item.body))
         seen.add(item.id)
     assert item == run.tree
+
+
+def test_a_run_with_another_runtime() -> None:
+    """A run with another runtime has the id of one composed whole, the same request, and shares every other part."""
+    content = {"prompt": "p", "history": ["m", {"image": b"x"}], "model": {"name": "x"}, "extra": {"b": 1}}
+    asked = Run(**content, documents=ABSENT)
+    ran = asked.with_runtime({"version": "x-1"})
+    assert ran == Run(**content, documents=ABSENT, runtime={"version": "x-1"})
+    assert ran.request_id == asked.request_id == asked.id
+    assert all(ran.parts[name] is part for name, part in asked.parts.items())
+    new = {item.id for item in ran.objects()} - {item.id for item in asked.objects()}
+    assert new == {ran.parts["runtime"].link.id, ran.id}
+
+
+def test_a_run_with_other_slots() -> None:
+    """Slots given replace those of the run, states and further slots included; what cannot be a slot is refused."""
+    run = Run(prompt="p", tools=ABSENT)
+    assert run.with_slots(prompt=ABSENT, tools=["t"], output_format={"a": 1}) == Run(prompt=ABSENT, tools=["t"], output_format={"a": 1})
+    assert run.with_slots(prompt=UNKNOWN) == Run(tools=ABSENT)
+    assert run.with_slots() == run
+    with pytest.raises(InvalidInput, match="history: str is no list"):
+        run.with_slots(history="m")

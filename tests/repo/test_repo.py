@@ -241,3 +241,14 @@ def test_an_older_index_is_built_anew_on_opening(tmp_path: Path) -> None:
             assert is_current(reader)
         assert len(repo.executions("main")) == 1
         assert list(repo.fsck()) == []
+
+
+def test_packing_where_it_is_worth_it(repo: Repo) -> None:
+    """The store is packed if at least half of its objects are new, and what it holds is counted, not read."""
+    repo.add({"prompt": "p"})
+    with repo.read() as reader:
+        held, before = reader.count(), reader.generation
+    for new, generation in ((held // 2 - 1, before), (-(-held // 2), before + 1)):
+        repo.pack_if_worthwhile(new)
+        with repo.read() as reader:
+            assert reader.generation == generation

@@ -199,8 +199,8 @@ COMMAND = Command(
 
 FILE (- or nothing: standard input) is a JSON object with slots (model, prompt, parameters, documents, tools, history, runtime,
 output_format, extra, environment; null is unknown, false is absent) and what happened (output, started, ended, status, usage, notes,
-response, wire, actor, message, cause, nonce, ref). Instead of FILE, options may say it; what they do not say is unknown. The store is
-made if there is none.""",
+response, wire, actor, message, cause, nonce, ref). Instead of FILE, options may say it; what they do not say is unknown. Where there
+is no store, ./.runstore is made, and where it is told; a store that --store or $RUNSTORE names must be there.""",
     examples="""runstore add --model gpt-4o --prompt "You are terse." --parameter temperature=0 --output 4
 runstore add run.json --ref support/reply
 runstore add --jsonl runs.jsonl.zst""",

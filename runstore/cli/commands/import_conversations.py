@@ -64,6 +64,6 @@ COMMAND = Command(
 Every assistant message becomes an execution whose output it is. The leading system and developer messages are the prompt, the other
 messages before it the history; what a line does not say is unknown. A conversation is a chain of its own on
 heads/conversations/ID. Importing again, or elsewhere, gives the same ids and adds nothing. A bad line is named and skipped: exit code 3.
-The store is made if there is none.""",
+Where there is no store, ./.runstore is made, and where it is told; a store that --store or $RUNSTORE names must be there.""",
     examples="runstore import conversations trajectories.jsonl.zst",
 )

@@ -253,7 +253,7 @@ class LmdbReader:
             yield from self.between(first, past)
 
     def count(self) -> int:
-        """Return the number of objects that the index lists."""
+        """Return the number of objects that the index lists; an object stored anew beside its damaged bytes counts twice."""
         try:
             return index.count(self._rows)
         except lmdb.Error as error:
