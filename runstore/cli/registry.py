@@ -15,6 +15,9 @@ SECTIONS: dict[str, dict[str, str]] = {
         "init": "Make a store.",
         "add": "Record an execution of a run.",
         "import conversations": "Import conversations from JSON lines.",
+        "import exchanges": "Import recorded calls from JSON lines.",
+        "import har": "Import recorded calls from HAR files.",
+        "import vcr": "Import recorded calls from test cassettes.",
         "demo": "Record, change, compare and check a small example.",
     },
     "Read": {

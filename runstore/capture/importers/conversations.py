@@ -7,15 +7,12 @@ Nothing that is written depends on the time, the place or the person, so that im
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO, NamedTuple
 
-from runstore import refs
+from runstore.capture.importers import naming
 from runstore.errors import InvalidInput
-from runstore.model.encoding import encode
-from runstore.model.ids import Kind, object_id
 from runstore.model.jsontext import parse_json
 from runstore.model.run import Run, list_part
 from runstore.model.trees import ABSENT, UNKNOWN
@@ -29,11 +26,6 @@ if TYPE_CHECKING:
 GROUP = 1024
 _PLACED = ("conversation_id", "model", "tools", "messages", "started")
 _INSTRUCTIONS = ("system", "developer")
-_KEPT_BYTES = 150
-_HASH_DIGITS = 16
-_TWIN_KEPT = 170
-# A part of a ref name keeps these; a leading sign, a second dot and `%` itself are escaped too, so that two ids never share a name.
-_ESCAPED = re.compile(rb"[^A-Za-z0-9._+=@-]|^[.+=@-]|(?<=\.)\.")
 
 
 class Skipped(NamedTuple):
@@ -122,8 +114,7 @@ class _Import:
         found = []
         with self._repo.read() as reader:
             for chain in chains:
-                taken = names.setdefault(chain.ref.lower(), refs.twin(reader, chain.ref) or chain.ref)
-                found.append(chain if taken == chain.ref else chain._replace(ref=_hashed(chain.ref[:_TWIN_KEPT], chain.ref)))
+                found.append(chain._replace(ref=naming.free_name(reader, chain.ref, names)))
         return found
 
 
@@ -142,20 +133,12 @@ def conversation_chain(line: Any, dropped: dict[str, int]) -> Chain:
 
 def ref_of(identity: str) -> str:
     """Return the full ref name of a conversation: its id, other bytes %-escaped, cut at 150 bytes and 16 hex digits of its hash."""
-    raw = identity.encode("utf-8", "surrogatepass")
-    escaped = _ESCAPED.sub(lambda found: b"%%%02X" % found[0][0], raw).decode()
-    if not escaped or len(escaped) > _KEPT_BYTES:
-        escaped = _hashed(escaped[:_KEPT_BYTES], identity)
-    return refs.full_name("heads/conversations/" + escaped)
-
-
-def _hashed(name: str, text: str) -> str:
-    return name + object_id(Kind.VALUE, encode(text).body).hex()[:_HASH_DIGITS]
+    return naming.ref_of("conversations", identity)
 
 
 def nonce_of(identity: str, index: int) -> str:
     """Return the nonce of the execution whose answer is `messages[index]` of a conversation."""
-    return object_id(Kind.VALUE, encode(["conversations", identity, index]).body).hex()[:32]
+    return naming.nonce_of("conversations", identity, index)
 
 
 def _drafts(line: dict[str, Any], identity: str, messages: list[dict[str, Any]], dropped: dict[str, int]) -> Iterator[Draft]:
