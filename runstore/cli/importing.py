@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from importlib import import_module
@@ -47,8 +48,11 @@ def import_files(context: Context, format: str, files: Sequence[str], *, ref: st
     with Progress("importing", "calls") as progress:
         outcome = import_entries(repo, format, lambda name, stream: read(name, stream, **options), sources, ref=ref, progress=progress.add)
     _tell(outcome)
-    if json:
-        context.out.json(_as_json(outcome, report=report))
+    if json and report:
+        for row in outcome.report:
+            context.out.json(row.as_json())
+    elif json:
+        context.out.json(_as_json(outcome))
     else:
         context.out.line(_summary(outcome))
         if report:
@@ -75,10 +79,10 @@ def _tell(outcome: Outcome) -> None:
         say(f"error: {skipped.file}{place}: {skipped.reason}")
     if outcome.left_out:
         say(f"left out: {count(outcome.left_out, 'call')} of no API that is known here")
-    for row in outcome.report:
-        if row.unknown and row.decoded:
-            slots = ", ".join(slot if number == row.decoded else f"{slot} ({number})" for slot, number in sorted(row.unknown.items()))
-            say(f"{row.api}: the source did not record {slots}")
+    unknown: Counter[str] = sum((Counter(row.unknown) for row in outcome.report), Counter())
+    if unknown:
+        said = ", ".join(f"{slot} of {number}" for slot, number in sorted(unknown.items()))
+        say(f"not recorded: {said} of {count(outcome.executions, 'execution')}")
 
 
 def _summary(outcome: Outcome) -> str:
@@ -98,8 +102,8 @@ def table(rows: Sequence[Row]) -> list[str]:
     ]
 
 
-def _as_json(outcome: Outcome, *, report: bool) -> dict[str, object]:
-    found: dict[str, object] = {
+def _as_json(outcome: Outcome) -> dict[str, object]:
+    return {
         "executions": outcome.executions,
         "refs": outcome.refs,
         "new_objects": outcome.new_objects,
@@ -107,6 +111,3 @@ def _as_json(outcome: Outcome, *, report: bool) -> dict[str, object]:
         "left_out": outcome.left_out,
         "skipped": [{"file": one.file, "place": one.place, "reason": one.reason} for one in outcome.skipped],
     }
-    if report:
-        found["report"] = [row.as_json() for row in outcome.report]
-    return found

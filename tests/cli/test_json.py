@@ -75,10 +75,12 @@ def printed(cli: Cli, tmp_path: Path) -> dict[str, list[Any]]:
     cli("tag", "v1")
     talk = {"conversation_id": "c", "messages": [message, {"role": "assistant", "content": "x"}], "tree": {"a": 1}}
     Path("talks.jsonl").write_text(json.dumps(talk) + "\n{\n")
+    Path("calls.jsonl").write_text('{"url": "https://api.openai.com/v1/chat/completions", "request_body": {"model": "m"}}\n{\n')
     Path("run.json").write_text(json.dumps(run_at(9)))
     lines = {
         "add": ["add run.json"],
         "import-conversations": ["import conversations talks.jsonl"],
+        "import-exchanges": ["import exchanges calls.jsonl", "import exchanges calls.jsonl --report"],
         "show": [f"show {a}", f"show {b}^{{run}}", f"show {c}"],
         "show-rev-part": ["show main history/0", "show main history/0.content"],
         "log": ["log"],

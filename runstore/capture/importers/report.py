@@ -15,8 +15,9 @@ class Row:
     """Counts of one API. `api` is None for calls that no codec knows; they were left out.
 
     `decoded`: read into slots. `byte_exact`: rebuilt byte for byte, of bodies that are the wire's. `json_equal`: rebuilt to the same
-    JSON, of bodies that the source had parsed. `raw_kept`: the bytes are stored beside or instead of the slots. `served`: the answer names the
-    model that answered. `unresolved`: the request points at what it does not hold.
+    JSON, of bodies that the source had parsed. `raw_kept`: the bytes are stored beside or instead of the slots. `served`: the answer
+    names the model that answered. `unresolved`: the request points at what it does not hold. `unknown` counts, by slot, what the source
+    did not record; `redacted` calls in which something was masked.
     """
 
     api: str | None
