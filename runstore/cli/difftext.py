@@ -7,10 +7,12 @@ from typing import Any
 
 from runstore.cli import safe
 from runstore.cli.output import Output, clip, columns, count
-from runstore.query.diff import Component, Diff, ElementChange, ElementsDiff, KeyChange, Stat, TextDiff, ToolsDiff, unified
+from runstore.query import words
+from runstore.query.diff import CallsDiff, Component, Diff, ElementChange, ElementsDiff, Hunk, KeyChange, Stat, TextDiff, ToolsDiff, unified
 
 _SIGNS = {"added": "+", "removed": "-", "changed": "~", "reordered": "~"}
 _STYLES = {"+": "green", "-": "red", "~": "yellow", "@": "cyan"}
+_PIECES = {words.GONE: ("red",), words.CAME: ("green",), words.CUT: ("dim",)}
 _UNITS = {"documents": "document", "history": "message", "output": "message", "tools": "tool"}
 _INDENT = "  "
 _LABEL_WIDTH = 9
@@ -66,8 +68,16 @@ class DiffText:
         return f"  {found.old_count} → {count(found.new_count, unit)}{same}"
 
     def _text(self, found: TextDiff, indent: str) -> Iterator[str]:
-        for line in unified(found):
-            yield self._signed(line[0], indent + safe.text(line))
+        for hunk in found.hunks:
+            yield self._signed("@", indent + header(hunk))
+            for line in words.lines(hunk):
+                if line.sign == "~":
+                    yield f"{indent}~{self._pieces(line.pieces)}"
+                else:
+                    yield self._signed(line.sign, indent + safe.text(line.sign + line.text))
+
+    def _pieces(self, pieces: tuple[words.Piece, ...]) -> str:
+        return "".join(self._out.paint(piece_text(piece), *_PIECES.get(piece.sign, ())) for piece in pieces)
 
     def _keys(self, changes: tuple[KeyChange, ...], indent: str) -> Iterator[str]:
         width = max((len(safe.line(change.path)) for change in changes), default=0)
@@ -83,7 +93,7 @@ class DiffText:
         if change.change == "changed":
             half = max((self._out.width - width - 10) // 2, 16)
             old, new = (clip(_json(value), half) for value in (change.old, change.new))
-            return f"{path}  {old} → {new}".lstrip()
+            return f"{path}  {old} → {new}{_by_how_much(change)}".lstrip()
         return f"{path}  {_json(change.new if change.change == 'added' else change.old)}".lstrip()
 
     def _tools(self, found: ToolsDiff) -> Iterator[str]:
@@ -114,7 +124,19 @@ class DiffText:
         yield self._signed(sign, head.rstrip())
         if change.text is not None:
             yield from self._text(change.text, _INDENT * 3)
+        if change.calls is not None:
+            yield from self._calls(change.calls, _INDENT * 3)
         yield from self._keys(change.keys, _INDENT * 3)
+
+    def _calls(self, found: CallsDiff, indent: str) -> Iterator[str]:
+        for sign, calls in (("-", found.removed), ("+", found.added)):
+            for call in calls:
+                yield self._signed(sign, clip(f"{indent}{sign} calls {safe.line(call)}", self._room(indent)))
+        for change in found.changed:
+            yield self._signed("~", f"{indent}~ calls {safe.line(change.name)}")
+            yield from self._keys(change.keys, indent + _INDENT * 2)
+        if found.reordered:
+            yield self._signed("~", f"{indent}~ the order of the calls differs")
 
     def _signed(self, sign: str, line: str) -> str:
         style = _STYLES.get(sign)
@@ -122,6 +144,24 @@ class DiffText:
 
     def _room(self, indent: str) -> int:
         return max(self._out.width, len(indent) + 40)
+
+
+def header(hunk: Hunk) -> str:
+    """Return the line above a hunk, in the unified form."""
+    return next(unified(TextDiff((hunk,), 0, 0)))
+
+
+def piece_text(piece: words.Piece) -> str:
+    """Return a piece of a line as plain text: `[-old-]{+new+}`, `…` where words were left out."""
+    text = safe.text(piece.text)
+    return {words.GONE: f"[-{text}-]", words.CAME: f"{{+{text}+}}", words.CUT: "…"}.get(piece.sign, text)
+
+
+def _by_how_much(change: KeyChange) -> str:
+    """Return the difference of two numbers, where it is not plain to see."""
+    if not all(isinstance(value, int | float) and not isinstance(value, bool) for value in (change.old, change.new)):
+        return ""
+    return f"  ({change.new - change.old:+.6g})" if change.old else ""
 
 
 def _json(value: Any) -> str:

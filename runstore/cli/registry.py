@@ -24,9 +24,13 @@ SECTIONS: dict[str, dict[str, str]] = {
         "show": "Show a run or an execution.",
         "log": "List executions, newest first.",
         "diff": "Compare two runs component by component.",
+        "compare": "Compare several runs, or what changed along a log.",
         "grep": "Search prompts, tools, documents, histories and outputs.",
         "find": "List what used a file, document, tool or message.",
         "check": "Say whether a run is complete and repeatable.",
+    },
+    "Reproduce": {
+        "request": "Print the request of a recorded call.",
     },
     "Name": {
         "refs": "List refs.",

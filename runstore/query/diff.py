@@ -1,7 +1,7 @@
 """Differences of two runs, or of two executions with their outputs, component by component.
 
 Whether a component differs is decided by links: where they are equal, nothing is read. What differs is shown by its kind: texts by
-lines, settings by keys, tools by name, messages from the first that differs, documents by content.
+lines, settings by keys, tools by name, messages from the first that differs and their tool calls by name, documents by content.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from runstore.model.ids import Kind, Link
 from runstore.model.slots import CORE_SLOTS, FURTHER_SLOTS, LIST_SLOTS, SETTINGS_SLOTS
 from runstore.model.trees import Slot, SlotState, decode_tree_trusted
 from runstore.query import peel
+from runstore.query.calls import CallChange, CallsDiff
 from runstore.query.content import as_json, decoded, readable
 from runstore.query.elements import ElementChange, ElementsDiff, ToolChange, ToolsDiff, diff_documents, diff_messages, diff_tools
 from runstore.query.paths import Fetch
@@ -22,8 +23,8 @@ from runstore.runs.view import read_content
 from runstore.store.protocol import Reader
 
 __all__ = [
-    "Component", "Diff", "ElementChange", "ElementsDiff", "Hunk", "KeyChange", "Side", "Stat", "TextDiff", "ToolChange", "ToolsDiff",
-    "diff", "unified",
+    "CallChange", "CallsDiff", "Component", "Diff", "ElementChange", "ElementsDiff", "Hunk", "KeyChange", "Side", "Stat", "TextDiff",
+    "ToolChange", "ToolsDiff", "diff", "unified",
 ]  # fmt: skip
 
 UNSTATED = "unstated"

@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 
 from runstore.errors import LimitExceeded
 from runstore.model.ids import Link, link_from_raw
+from runstore.query.calls import CallsDiff, diff_calls, without_calls
 from runstore.query.content import label_of, one_line, readable, role_of, text_of, tool_names
 from runstore.query.lists import Cursor
 from runstore.query.paths import Fetch
@@ -22,8 +23,8 @@ PREVIEW = 200
 class ElementChange(NamedTuple):
     """One element that was `added`, `removed` or `changed`, with its positions, its links and its label (a role, or a title).
 
-    `text` is the difference of a changed element, line by line; `keys` its difference by keys where the text does not show it;
-    `preview` the first words of one that was added or removed.
+    Of a changed element, `text` is the difference of what it says, line by line, and `calls` that of its tool calls; `keys` is its
+    difference by keys where neither shows it. `preview` is the first words of one that was added or removed.
     """
 
     change: str
@@ -35,6 +36,7 @@ class ElementChange(NamedTuple):
     text: TextDiff | None = None
     keys: tuple[KeyChange, ...] = ()
     preview: str = ""
+    calls: CallsDiff | None = None
 
 
 class ElementsDiff(NamedTuple):
@@ -100,7 +102,7 @@ def diff_documents(old: Link | None, new: Link | None, fetch: Fetch) -> Elements
 
 def diff_tools(old: Link | None, new: Link | None, fetch: Fetch) -> ToolsDiff:
     """Return how two lists of tools differ. Tools are matched by name; of several with one name, the first with the first."""
-    before, after = (_tools(root, fetch) for root in (old, new))
+    before, after = (tools_by_name(root, fetch) for root in (old, new))
     both = [key for key in before if key in after]
     changed = tuple(ToolChange(key[0], diff_keys(before[key], after[key])) for key in both if not exactly_same(before[key], after[key]))
     added = tuple(key[0] for key in after if key not in before)
@@ -176,8 +178,9 @@ def _change(old: _Place, new: _Place, fetch: Fetch, label: Callable[[Any], str])
     after = None if new.link is None else read_content(new.link, fetch)
     made = ElementChange("changed", old.index, new.index, old.link, new.link, label(before if new.link is None else after))
     if old.link is not None and new.link is not None:
-        text = diff_text(readable(before), readable(after))
-        return made._replace(text=text, keys=() if text.hunks else diff_keys(before, after))
+        calls = diff_calls(before, after)
+        text = diff_text(readable(without_calls(before)), readable(without_calls(after)))
+        return made._replace(text=text, calls=calls, keys=() if text.hunks or calls else diff_keys(before, after))
     if new.link is None:
         return made._replace(change="removed", preview=one_line(text_of(before), PREVIEW))
     return made._replace(change="added", preview=one_line(text_of(after), PREVIEW))
@@ -195,7 +198,19 @@ def _title(value: Any) -> str:
     return label_of(value) or one_line(text_of(value), 40)
 
 
-def _tools(root: Link | None, fetch: Fetch) -> dict[tuple[str, int], Any]:
+def titled(root: Link | None, fetch: Fetch) -> dict[tuple[str, int], Any]:
+    """Return the documents of a list under (label, how many with that label stood before it)."""
+    found: dict[tuple[str, int], Any] = {}
+    seen: Counter[str] = Counter()
+    for raw in _bounded(Cursor(root, fetch).rest()):
+        document = _value(raw, fetch)
+        label = _title(document)
+        found[(label, seen[label])] = document
+        seen[label] += 1
+    return found
+
+
+def tools_by_name(root: Link | None, fetch: Fetch) -> dict[tuple[str, int], Any]:
     """Return the definitions of a list of tools under (name, how many of that name stood before it)."""
     found: dict[tuple[str, int], Any] = {}
     seen: Counter[str] = Counter()

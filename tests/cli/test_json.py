@@ -9,7 +9,9 @@ from typing import Any
 
 import pytest
 
+import runstore
 from tests.cli.conftest import Cli, run_at
+from tests.reproduce import calls
 
 PAGE = Path(__file__).parents[2] / "docs" / "json.md"
 _ROW = re.compile(r"^\| `([^`]+)` \| (.*?) \| ", re.MULTILINE)
@@ -64,6 +66,9 @@ def printed(cli: Cli, tmp_path: Path) -> dict[str, list[Any]]:
     first = run_at(0, history=[message], nonce="a", message="m", wire={"x": 1}, response={"id": "r"}, extra_fields={"y": 1})
     a = cli.add(**first)["execution"]
     cli.add(ref="side", **run_at(0, history=[message], runtime={"version": "v0"}, nonce="e"))
+    called = [cli.add(ref="called", **run_at(0, prompt="word " * 30 + end, output=[_asking(end)]))["execution"] for end in ("one", "two")]
+    with runstore.open() as repo:
+        calls.record(repo, calls.chat(), ref="call")
     tools = [{"name": "multiply", "description": "M"}, {"name": "add", "description": "Add numbers."}, {"name": "divide"}]
     more = [message, {"role": "user", "content": "two"}]
     answer = [{"role": "assistant", "content": "Five."}]
@@ -84,7 +89,10 @@ def printed(cli: Cli, tmp_path: Path) -> dict[str, list[Any]]:
         "show": [f"show {a}", f"show {b}^{{run}}", f"show {c}"],
         "show-rev-part": ["show main history/0", "show main history/0.content"],
         "log": ["log"],
-        "diff": [f"diff {a} {b}", f"diff {a} {c}", f"diff {c} {b}"],
+        "diff": [f"diff {a} {b}", f"diff {a} {c}", f"diff {c} {b}", f"diff {' '.join(called)}"],
+        "compare": [f"compare {a} {b} {c}"],
+        "compare-rev": ["compare main"],
+        "request": ["request call"],
         "grep": ["grep one"],
         "find": ["find main:history/0"],
         "check": ["check main conversations/c"],
@@ -103,6 +111,13 @@ def printed(cli: Cli, tmp_path: Path) -> dict[str, list[Any]]:
         "version": ["version"],
     }
     return {name: [one for line in some for one in cli(*line.split(), "--json", code=None).objects] for name, some in lines.items()}
+
+
+def _asking(seat: str) -> dict[str, Any]:
+    """Return an answer that calls tools: one with other arguments, one that is there once, and both in an order."""
+    names = ["book", seat, "look"] if seat == "one" else ["look", "book", seat]
+    made = [{"function": {"name": name, "arguments": json.dumps({"seat": seat})}} for name in names]
+    return {"role": "assistant", "content": None, "tool_calls": made}
 
 
 NEVER_HERE = {

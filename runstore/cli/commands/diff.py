@@ -5,23 +5,41 @@ from __future__ import annotations
 from typing import Any
 
 from runstore.cli.context import Context
-from runstore.cli.declare import JSON, Command, argument, flag
+from runstore.cli.declare import JSON, Command, argument, flag, option
 from runstore.cli.errors import DIFFERS, DONE
-from runstore.query.diff import Component, Diff, ElementsDiff, KeyChange, Side, TextDiff, ToolsDiff
+from runstore.query import words
+from runstore.query.diff import CallsDiff, Component, Diff, ElementsDiff, KeyChange, Side, TextDiff, ToolsDiff
 
 
-def run(context: Context, *, a: str, b: str | None, stat: bool, exit_code: bool, json: bool) -> int:
+def run(context: Context, *, a: str, b: str | None, stat: bool, exit_code: bool, html: str | None, json: bool) -> int:
     """Compare the runs or executions A and B, and print what differs."""
     from runstore.cli.difftext import DiffText
 
-    found = context.repo_to_read().diff(*_sides(a, b))
+    sides = _sides(a, b)
+    repo = context.repo_to_read()
+    found = repo.diff(*sides)
+    if html is not None:
+        from runstore.cli.diffhtml import page
+
+        _write(context, html, page(found, *sides, repo.show))
     if json:
         context.out.json(as_json(found))
-    else:
+    elif html is None:
         context.out.page()
         text = DiffText(context.out)
         context.out.lines(text.stat(found.stat()) if stat else text.lines(found))
     return DIFFERS if exit_code and not found.equal else DONE
+
+
+def _write(context: Context, file: str, text: str) -> None:
+    from runstore.cli.errors import say
+
+    if file == "-":
+        context.out.bytes(text.encode("utf-8", "xmlcharrefreplace"))
+        return
+    with open(file, "w", encoding="utf-8", errors="xmlcharrefreplace") as stream:
+        stream.write(text)
+    say(f"wrote {file}")
 
 
 def _sides(a: str, b: str | None) -> tuple[str, str]:
@@ -71,6 +89,7 @@ def _text(found: TextDiff | None) -> list[dict[str, Any]] | None:
             "new_start": hunk.new_start,
             "new_count": hunk.new_count,
             "lines": [sign + line for sign, line in hunk.lines],
+            "words": [[[piece.sign, piece.text] for piece in line.pieces] for line in words.lines(hunk) if line.sign == "~"],
         }
         for hunk in found.hunks
     ]
@@ -112,9 +131,21 @@ def _elements(found: ElementsDiff | None) -> dict[str, Any] | None:
                 "preview": change.preview,
                 "text": _text(change.text),
                 "keys": _keys(change.keys),
+                "calls": _calls(change.calls),
             }
             for change in found.changes
         ],
+    }
+
+
+def _calls(found: CallsDiff | None) -> dict[str, Any] | None:
+    if found is None:
+        return None
+    return {
+        "added": list(found.added),
+        "removed": list(found.removed),
+        "changed": [{"name": change.name, "keys": _keys(change.keys)} for change in found.changed],
+        "reordered": found.reordered,
     }
 
 
@@ -124,12 +155,15 @@ COMMAND = Command(
     argument("B", required=False),
     flag("--stat", help="Only how much of each component differs."),
     flag("--exit-code", help="Exit with 1 if anything differs."),
+    option("--html", metavar="FILE", help="Write the difference as a page of its own, to be sent or kept; - is stdout."),
     JSON,
     help="""Compare two runs or executions component by component, and print what differs.
 
-Prompts are compared by lines, settings by keys, tools by name, histories from the first message that differs, documents by content; of two
-executions the outputs too. With one revision, compare it with the execution before it; A..B is the same as A B.""",
+Prompts are compared by lines, long lines by words, settings by keys, tools by name, histories from the first message that differs, tool
+calls by name and argument, documents by content; of two executions the outputs too. With one revision, compare it with the execution
+before it; A..B is the same as A B.""",
     examples="""runstore diff main~1 main
 runstore diff main --stat
+runstore diff main~1 main --html change.html
 runstore diff --exit-code release main""",
 )
