@@ -36,8 +36,9 @@ class Transport(Protocol):
         """Return what opens a channel, as often as it is called. Raises InvalidInput, NoStore, Unavailable."""
 
 
-TRANSPORTS = {"path": "runstore.sync.local", "ssh": "runstore.sync.ssh"}
-"""The module for each transport."""
+_BUCKET = "runstore.sync.bucket.connect"
+TRANSPORTS = {"path": "runstore.sync.local", "ssh": "runstore.sync.ssh", "http": _BUCKET, "s3": _BUCKET, "dir": _BUCKET}
+"""The module for each transport. What lies behind an http URL, static files or a server, is found out by asking for a root."""
 
 
 def open_remote(text: str, access: Access) -> Remote:
@@ -45,6 +46,8 @@ def open_remote(text: str, access: Access) -> Remote:
     url = parse_url(text)
     name = TRANSPORTS.get(url.transport)
     if name is None:
-        raise InvalidInput(f"this program cannot reach {url.transport} URLs", hint="a path and ssh can be reached", kind="bad-url")
+        raise InvalidInput(
+            f"this program cannot reach {url.transport} URLs", hint="a path, ssh, http and object storage can be reached", kind="bad-url"
+        )
     transport: Transport = import_module(name)
     return Remote(transport.connector(url, access), text)

@@ -7,6 +7,7 @@ import os
 from runstore.errors import NoStore
 from runstore.store.directory import DEFAULT_NAME, is_store, read_config
 from runstore.store.protocol import Store
+from runstore.sync.bucket.directory import is_bucket
 from runstore.sync.bundle import is_bundle
 from runstore.sync.channel import Channel, LocalChannel
 from runstore.sync.connect import Access, Connect
@@ -19,7 +20,11 @@ QUARANTINE = "quarantine"
 
 
 def connector(url: Url, access: Access) -> Connect:
-    """Return what opens the store, or the bundle, at a path. Raises NoStore, Refused."""
+    """Return what opens the store, the bundle, or the bucket, at a path. Raises NoStore, Refused."""
+    if is_bucket(os.path.expanduser(url.path)):
+        from runstore.sync.bucket import connect as buckets
+
+        return buckets.connector(url, access)
     path = store_path(os.path.expanduser(url.path))
 
     def connect() -> Channel:

@@ -80,14 +80,14 @@ class Index:
         self.kinds = kinds
         self.offsets = list(accumulate((HEADER_BYTES + header.length for header in headers), initial=start))
         self.firsts = list(accumulate((header.objects for header in headers), initial=0))
-        self._ids = ids
+        self.raw_ids = ids
 
     def __len__(self) -> int:
         return len(self.kinds)
 
     def id(self, number: int) -> bytes:
         """Return the id of the object at a number, counted over the whole pack."""
-        return self._ids[number * ID_BYTES : (number + 1) * ID_BYTES]
+        return self.raw_ids[number * ID_BYTES : (number + 1) * ID_BYTES]
 
     def ids(self) -> Iterator[bytes]:
         """Yield all ids in the order of the objects."""

@@ -1,6 +1,7 @@
 """URLs of remotes: what each form means. Pure.
 
-A path or `file://`, `ssh://[user@]host[:port]/path` and `[user@]host:path`, `http(s)://host/name`, `s3://bucket/prefix`. A URL never holds
+A path or `file://`, `ssh://[user@]host[:port]/path` and `[user@]host:path`, `http(s)://host/name`, `s3://bucket/prefix`, and
+`dir:///path` for the layout of a bucket in a plain directory. A URL never holds
 a password or token: they would end up in settings, logs and process lists.
 """
 
@@ -18,7 +19,7 @@ _PASSWORD = re.compile(r"[^/@]*:[^/@]*@")
 
 
 class Url(NamedTuple):
-    """Where a store is: a transport (`path`, `ssh`, `http`, `s3`), and what it needs. `text` is the URL as given."""
+    """Where a store is: a transport (`path`, `ssh`, `http`, `s3`, `dir`), and what it needs. `text` is the URL as given."""
 
     transport: str
     text: str
@@ -44,6 +45,8 @@ def parse_url(text: str) -> Url:
         )
     if scheme == "file" and rest.startswith("/"):
         return Url("path", text, rest)
+    if scheme == "dir" and rest.startswith("/"):
+        return Url("dir", text, rest)
     if scheme == "ssh":
         parts = _SSH.match(rest)
         if parts is None or parts["path"] == "/":

@@ -1,0 +1,70 @@
+"""Writing packs to a bucket: frames are put together to packs of 16 MiB, each with its index; the root comes to list them later.
+
+What is put and never listed is rubbish that a collection removes. Every frame is opened here and every id computed: so a frame that is
+damaged in the store that it comes from goes no further.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterable
+from io import BytesIO
+
+from runstore.model.ids import Kind, Object
+from runstore.store.frames import Segment
+from runstore.sync.bucket.files import Files
+from runstore.sync.bucket.index import make_index
+from runstore.sync.bucket.root import Pack
+from runstore.sync.frame import Frame, open_frame
+from runstore.sync.packs import PackWriter
+
+TARGET = 16 << 20
+LEAST, MOST = 4 << 20, 64 << 20
+
+Generation = Callable[[Object], int]
+
+
+class PackUpload:
+    """Takes frames, and puts packs. `generation` gives that of an execution; `supersedes` are packs whose objects are all among these."""
+
+    def __init__(self, files: Files, generation: Generation, *, supersedes: Iterable[str] = (), target: int = TARGET) -> None:
+        self._files = files
+        self._generation = generation
+        self._supersedes = tuple(supersedes)
+        self._target = target
+        self.packs: list[Pack] = []
+        self._begin()
+
+    def _begin(self) -> None:
+        self._stream = BytesIO()
+        self._writer = PackWriter(self._stream)
+        self._objects = 0
+        self._executions: list[int] = []
+
+    def add(self, frame: Frame, segment: Segment | None = None, objects: Iterable[Object] | None = None) -> None:
+        """Take one frame. `segment` is its content, `objects` its objects, where the caller has them. Raises Refused, Unavailable."""
+        opened = open_frame(frame) if segment is None else segment
+        if self._objects and self._writer.size + len(frame.data) > self._target:
+            self._close()
+        self._writer.add(frame, opened)
+        self._objects += opened.n
+        found = (opened.make(i) for i in range(opened.n) if opened.kinds[i] == Kind.EXECUTION) if objects is None else objects
+        self._executions += [self._generation(obj) for obj in found if obj.kind == Kind.EXECUTION]
+
+    def finish(self) -> list[Pack]:
+        """Put what is left, and return all packs."""
+        self._close()
+        return self.packs
+
+    def _close(self) -> None:
+        if not self._objects:
+            return
+        self._writer.finish()
+        data = self._stream.getvalue()
+        name = os.urandom(16).hex()
+        index = make_index(name, data, self._executions, self._supersedes)
+        pack = Pack(name, index.check, self._objects, len(data), len(index.data))
+        self._files.put(pack.path, data)
+        self._files.put(pack.index_path, index.data)
+        self.packs.append(pack)
+        self._begin()
