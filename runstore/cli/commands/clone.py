@@ -51,7 +51,8 @@ COMMAND = Command(
 
 URL becomes the remote origin.
 
-URL is a path, a bundle, ssh://host/path or host:path. What was left out is promised: `show` and `fsck` know it from what is lost, and
+URL is a path, a bundle, ssh://host/path, host:path, s3://bucket/prefix, dir:///path (the layout of a bucket in a directory) or http(s)://
+of files that are served as they lie. What was left out is promised: `show` and `fsck` know it from what is lost, and
 `runstore fetch --missing` brings it.""",
     examples="""runstore clone /srv/runs
 runstore clone ssh://build.example.org/srv/runs runs --without blobs""",

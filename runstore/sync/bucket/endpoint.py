@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 
-from runstore.errors import Conflict, Refused, RunstoreError
+from runstore.errors import Conflict, NoStore, Refused, RunstoreError
 from runstore.model.ids import Kind, Link, Object, link_from_raw
 from runstore.model.objects import links_of, open_body
 from runstore.refs import check_name
@@ -21,7 +21,7 @@ from runstore.sync.bucket.bucket import Bucket
 from runstore.sync.bucket.pages import change_refs
 from runstore.sync.bucket.root import Pack, Root
 from runstore.sync.bucket.store import BucketStore
-from runstore.sync.bucket.write import PackUpload
+from runstore.sync.bucket.write import PackUpload, list_packs
 from runstore.sync.endpoint import Endpoint
 from runstore.sync.frame import Frame, open_frame, read_frame
 from runstore.sync.limits import FETCHING, Meter
@@ -53,6 +53,8 @@ class BucketEndpoint:
             if first is not None and first.name == "push":
                 yield self._push(given)
             elif first is not None:
+                if first.name == "hello" and first.fields.get("prefixes") and self._bucket.load().version is None:
+                    raise NoStore(f"there is no store in {self._bucket.url}", hint="`runstore push` to it makes one")
                 yield from self._reading().answer(_again(first, given))
             else:
                 raise Refused("an empty call", kind="bad-message")
@@ -76,7 +78,7 @@ class BucketEndpoint:
 
     def _push(self, rest: Iterator[Message]) -> Message:
         self._bucket.probe()
-        store = self._current()
+        store, began = self._current(), self._now()
         with store.read() as reader:
             arriving = Arriving(self._bucket, reader)
             commit: Message | None = None
@@ -94,7 +96,7 @@ class BucketEndpoint:
             arriving.check(wanted)
             updates.check(reader, Ancestry(reader, arriving.parents), wanted, All(), force=force)
             packs = arriving.finish()
-        states = move_refs(self._bucket, packs, wanted, now=self._now(), force=force)
+        states = move_refs(self._bucket, packs, wanted, began=began, now=self._now, force=force)
         return Message(
             "committed", {"refs": [[name, state] for name, state in states.items()], "objects": sum(pack.objects for pack in packs)}
         )
@@ -175,7 +177,9 @@ class Arriving:
         return 0 if address is None else generation_at(self._reader, address) or 0
 
 
-def move_refs(bucket: Bucket, packs: Sequence[Pack], wanted: Sequence[Update], *, now: int, force: bool) -> dict[str, str]:
+def move_refs(
+    bucket: Bucket, packs: Sequence[Pack], wanted: Sequence[Update], *, began: int, now: Callable[[], int], force: bool
+) -> dict[str, str]:
     """Let the root list the packs, and its refs stand where they are wanted, all or none; return what became of each. Raises Conflict."""
     states: dict[str, str] = {}
 
@@ -195,9 +199,9 @@ def move_refs(bucket: Bucket, packs: Sequence[Pack], wanted: Sequence[Update], *
         if not due:
             return root
         default = root.default_ref or next((name for name in due if name.startswith("heads/")), None)
-        listed = {pack.name for pack in root.packs}
-        added = tuple(pack for pack in packs if pack.name not in listed)
-        return change_refs(bucket, root._replace(packs=(*root.packs, *added), default_ref=default), due, now=now)
+        moment = now()
+        listed = list_packs(root, packs, began=began, now=moment)._replace(default_ref=default)
+        return change_refs(bucket, listed, due, now=moment)
 
     bucket.move(change)
     return states

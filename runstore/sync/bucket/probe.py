@@ -13,7 +13,7 @@ from runstore.sync.bucket.files import Files
 
 
 def probe(files: Files) -> None:
-    """Raise Refused, with the reason, unless a second create and a write over a stale version fail, and one over the right version succeeds."""
+    """Raise Refused, with the reason, unless a second create and a write over a stale version fail, and one over the right one succeeds."""
     name = f"probe/{os.urandom(16).hex()}"
     try:
         _probe(files, name)

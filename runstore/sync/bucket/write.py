@@ -7,21 +7,35 @@ damaged in the store that it comes from goes no further.
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from io import BytesIO
 
+from runstore.errors import Conflict
 from runstore.model.ids import Kind, Object
 from runstore.store.frames import Segment
 from runstore.sync.bucket.files import Files
 from runstore.sync.bucket.index import make_index
-from runstore.sync.bucket.root import Pack
+from runstore.sync.bucket.root import Pack, Root
 from runstore.sync.frame import Frame, open_frame
 from runstore.sync.packs import PackWriter
 
 TARGET = 16 << 20
 LEAST, MOST = 4 << 20, 64 << 20
 
+# A collection leaves unlisted packs alone for a day; a writer that was suspended for long must not list what may be gone.
+LONGEST = 12 * 3600 * 1_000_000
+
 Generation = Callable[[Object], int]
+
+
+def list_packs(root: Root, packs: Sequence[Pack], *, began: int, now: int) -> Root:
+    """Return the root with packs added that were put since `began` (microseconds since 1970 UTC). Raises Conflict if they may be gone."""
+    listed = {pack.name for pack in root.packs}
+    retired = {name for name, _ in root.retired}
+    added = tuple(pack for pack in packs if pack.name not in listed)
+    if added and (now - began > LONGEST or any(pack.path in retired or pack.index_path in retired for pack in added)):
+        raise Conflict("the packs of this write were taken for rubbish, as it took long", hint="try again", kind="conflict")
+    return root._replace(packs=(*root.packs, *added))
 
 
 class PackUpload:

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from runstore.errors import Conflict
+from runstore.errors import Conflict, NotFound
 from runstore.model.ids import Link
 from runstore.repo import TABLES
 from runstore.sync.bucket.connect import connector, open_bucket
@@ -99,3 +99,11 @@ class TestBucket(TransportConformance):
         assert theirs.repo_ref("main") == old
         ours.push(there, force=True)
         assert theirs.repo_ref("main") == new
+
+    def test_a_place_where_nothing_lies_is_no_empty_store(self, ours: Machine, theirs: Machine, there: Connect) -> None:
+        """Whoever fetches from a place where nobody has pushed yet has misspelt it: that is an error, and a push makes the store."""
+        with pytest.raises(NotFound, match="no store"):
+            ours.fetch(there)
+        ours.talk(1)
+        ours.push(there)
+        assert theirs.refs() == ours.refs()
