@@ -111,6 +111,13 @@ class BucketReader:
         for lane in range(3):
             yield from self.between(lane << LANE_SHIFT | 1, (lane + 1) << LANE_SHIFT)
 
+    def count(self) -> int:
+        """Return the number of objects, one that lies in several packs counted once."""
+        packs = enumerate(self._store.indexes)
+        return sum(
+            self.address(own) == self._address(pack, number) for pack, index in packs for number, own in enumerate(index.index.ids())
+        )
+
     def starting(self, prefix: str, limit: int = 20) -> list[Link]:
         """Return links to at most `limit` objects whose hex id starts with `prefix`, sorted by id. Raises InvalidInput."""
         if not 1 <= len(prefix) <= 2 * ID_BYTES or prefix.strip("0123456789abcdef"):
