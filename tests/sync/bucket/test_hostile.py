@@ -123,7 +123,11 @@ def test_a_root_that_breaks_a_rule_is_refused(forger: Forger, edit: dict[str, ob
     assert refused(forger).kind == kind
 
 
-@pytest.mark.parametrize("data", [b"", b"RSROOT", b"x" * 100, os.urandom(100), b"RSROOT\x02\x00" + bytes(60)])
+@pytest.mark.parametrize(
+    "data",
+    [b"", b"RSROOT", b"x" * 100, b"RSROOT\x01\x00" + b"x" * 60, b"RSROOT\x02\x00" + bytes(60)],
+    ids=["no", "cut", "x", "rest", "later"],
+)
 def test_what_is_no_root_is_refused(forger: Forger, data: bytes) -> None:
     """Rubbish, a root that is cut off, and one of a later version."""
     forger.raw_root(data)
