@@ -14,7 +14,9 @@ LARGE_BODY = 16 << 10
 # Raw bytes at which a segment is full, by lane. Lane 1 holds large bodies: near-duplicate images lie far apart.
 TARGET = (64 << 10, 4 << 20, 64 << 10)
 # So many segments of one transaction each are joined into one.
-RUN = (32, 8, 32)
+RUN = (32, 16, 32)
+# A join takes the joined segment before it if that is at most so many times as large. Large ones leave holes that few others fit.
+TAKEN = (2, 1, 2)
 FRESH, JOINED, FULL = 0, 1, 2
 # An object's share of a frame beside its body: a kind and a length.
 OVERHEAD = 5
@@ -53,9 +55,9 @@ def must_join(lane: int, run: int, fresh_bytes: int) -> bool:
 def takes(lane: int, before: int, joined: int) -> bool:
     """True if a join that holds `joined` raw bytes also takes the segment of `before` bytes that stands before it.
 
-    Only a segment of at most twice the size is taken: so each byte is compressed again a logarithmic number of times.
+    Only a segment of about the size is taken: so each byte is compressed again a logarithmic number of times.
     """
-    return before <= 2 * joined and before + joined <= TARGET[lane] + TARGET[lane] // 4
+    return before <= TAKEN[lane] * joined and before + joined <= TARGET[lane] + TARGET[lane] // 4
 
 
 def weight(lane: int, fresh_bytes: int) -> int:

@@ -1,7 +1,7 @@
 """Joining: small segments of one transaction each become one, while adding goes on.
 
 Bounded: a join reads and compresses at most 1.25 times the lane's target, and takes a segment that was joined before only if it is at
-most twice as large as what is joined to it, so each byte is compressed again a logarithmic number of times.
+most about as large as what is joined to it, so each byte is compressed again a logarithmic number of times.
 """
 
 from __future__ import annotations
