@@ -33,7 +33,7 @@ def encode(value: Any, *, max_depth: int = MAX_DEPTH, path: str = "", links: fro
     `path` names the value in errors; `links` says to which kinds it may link. Raises InvalidInput for what no body can hold
     (the message begins with the place, as in `history[3].content[0].x`), LimitExceeded for what is too deep or too large.
     """
-    body = pack_plain(value, max_depth)
+    body = pack_plain(value, max_depth, links)
     if body is not None:
         return Encoded(body)
     return GeneralEncoder(max_depth=max_depth, path=path, links=links).encode(value)

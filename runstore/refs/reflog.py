@@ -10,16 +10,18 @@ Times are microseconds since 1970 UTC. The changes of one transaction share thei
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from typing import NamedTuple
+from itertools import accumulate
+from typing import Any, NamedTuple
 
-from runstore.errors import Damaged
-from runstore.model.encoding import ANY_KIND, decode, encode
+from runstore.errors import Damaged, Refused
+from runstore.model.encoding import ANY_KIND, decode_trusted, encode
 from runstore.model.ids import Link
 from runstore.store.protocol import Reader, Table, Writer
 
 REFLOG = Table("reflog")
 STATE = Table("state")
 STRETCH_LIMIT = 64
+_TIMES = 6  # where the times begin in a row
 
 FirstParent = Callable[[Link], Link | None]
 
@@ -53,14 +55,27 @@ def append(writer: Writer, stretch: int | None, change: Change, *, extends: bool
 
     `extends` says that the new target's first parent is the old target.
     """
-    if stretch is not None and extends:
-        last = _read(writer, stretch)
-        if last is not None and _continues(last, change):
-            _write(writer, stretch, last._replace(new=change.new, times=(*last.times, change.time)))
-            return stretch
+    if stretch is not None and extends and _continue(writer, stretch, change):
+        return stretch
     number = _next_number(writer)
     _write(writer, number, Stretch(change.ref, change.old, change.new, change.actor, change.action, change.message, (change.time,)))
     return number
+
+
+def _continue(writer: Writer, stretch: int, change: Change) -> bool:
+    """Add a change to a stretch that it continues; False if it does not."""
+    key = _key(stretch)
+    value = writer.value(REFLOG.name, key)
+    if value is None or change.old is None:
+        return False
+    row = _row(value)
+    same = row[0] == change.ref and row[2] == change.old and row[3:_TIMES] == [change.actor, change.action, change.message]
+    if not same or len(row) - _TIMES >= STRETCH_LIMIT:
+        return False
+    row[2] = change.new
+    row.append(change.time - sum(row[_TIMES:]))
+    writer.set_value(REFLOG.name, key, encode(row, links=ANY_KIND).body)
+    return True
 
 
 def next_time(writer: Writer, now: int) -> int:
@@ -113,25 +128,9 @@ def _expand(stretch: Stretch, first_parent: FirstParent) -> Iterator[Change]:
         new = old
 
 
-def _continues(last: Stretch, change: Change) -> bool:
-    same = (last.ref, last.new, last.actor, last.action, last.message) == (
-        change.ref,
-        change.old,
-        change.actor,
-        change.action,
-        change.message,
-    )
-    return same and change.old is not None and len(last.times) < STRETCH_LIMIT
-
-
 def _stretches(reader: Reader) -> Iterator[tuple[int, Stretch]]:
     for key, value in reader.items(REFLOG.name, reverse=True):
         yield int.from_bytes(key, "big"), _decode(value)
-
-
-def _read(reader: Reader, number: int) -> Stretch | None:
-    value = reader.value(REFLOG.name, _key(number))
-    return None if value is None else _decode(value)
 
 
 def _write(writer: Writer, number: int, stretch: Stretch) -> None:
@@ -142,14 +141,19 @@ def _write(writer: Writer, number: int, stretch: Stretch) -> None:
 
 
 def _decode(value: bytes) -> Stretch:
-    row = decode(value)
-    if not isinstance(row, list) or len(row) < 7:
+    ref, old, new, actor, action, message, *gaps = _row(value)
+    return Stretch(ref, old, new, actor, action, message, tuple(accumulate(gaps)))
+
+
+def _row(value: bytes) -> list[Any]:
+    """Return ref, old, new, actor, action, message, the first time, and the gaps to the following ones."""
+    try:
+        row = decode_trusted(value)
+    except Refused:
+        row = None
+    if not isinstance(row, list) or len(row) <= _TIMES:
         raise Damaged("a row of the reflog cannot be read", hint="`runstore fsck` tells the extent")
-    ref, old, new, actor, action, message, *gaps = row
-    times: list[int] = []
-    for gap in gaps:
-        times.append(gap + times[-1] if times else gap)
-    return Stretch(ref, old, new, actor, action, message, tuple(times))
+    return row
 
 
 def _next_number(reader: Reader) -> int:

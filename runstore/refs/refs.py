@@ -175,8 +175,9 @@ def _expect(name: str, old: Link | None, found: Ref | None) -> None:
 
 
 def _row(reader: Reader, name: str) -> Ref | None:
-    value = reader.value(REFS.name, _key(name))
-    return None if value is None else _decode(_key(name), value)
+    key = _key(name)
+    value = reader.value(REFS.name, key)
+    return None if value is None else _decode(key, value)
 
 
 def _encode(name: str, target: Link, stretch: int) -> bytes:

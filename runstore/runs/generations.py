@@ -14,6 +14,7 @@ from runstore.runs.tables import ABSENT_LANE, GENERATION_BYTES, GENERATIONS
 from runstore.store.protocol import ADDRESS_BYTES, LANE_SHIFT, Reader, Writer
 
 Near = tuple[bytes, ...]
+_MOST = (1 << 8 * GENERATION_BYTES) - 1
 
 
 def generation_at(reader: Reader, address: int) -> int | None:
@@ -28,11 +29,11 @@ def near(links: Iterable[Link]) -> Near:
     return tuple(link.id for link in links if link.kind == Kind.EXECUTION)
 
 
-def generation_rows(reader: Reader, new: Mapping[int, Near], locate: Callable[[bytes], int | None]) -> list[bytes]:
-    """Return the rows for new executions, given by address with the ids of the executions that each links to, in any order.
+def generations(reader: Reader, new: Mapping[int, Near], locate: Callable[[bytes], int | None]) -> dict[int, int]:
+    """Return by address the generations of new executions, given with the ids of the executions that each links to, in any order.
 
     `locate` gives the address of an object that is here, or None.
-    Where an older execution has no row yet, its row is among those returned too.
+    Where an older execution has no row yet, its generation is among those returned too.
     """
     found: dict[int, int] = {}
     for start in new:
@@ -48,16 +49,22 @@ def generation_rows(reader: Reader, new: Mapping[int, Near], locate: Callable[[b
                 todo += missing
                 continue
             generation = 1 + max((found[one] for one in below), default=0)
-            found[address] = min(generation, (1 << 8 * GENERATION_BYTES) - 1)
+            found[address] = generation
             todo.pop()
-    return [address.to_bytes(ADDRESS_BYTES, "big") + found[address].to_bytes(GENERATION_BYTES, "big") for address in found]
+    return found
+
+
+def generation_row(address: int, generation: int) -> bytes:
+    """Return the row for the execution at an address."""
+    return address.to_bytes(ADDRESS_BYTES, "big") + min(generation, _MOST).to_bytes(GENERATION_BYTES, "big")
 
 
 def rebuild_generations(writer: Writer) -> None:
     """Fill the table anew: needed where executions have come whose descendants were here before them."""
     writer.clear(GENERATIONS.name)
     new = {address: near(links_of(obj.kind, obj.body)) for address, obj in writer.objects() if obj.kind == Kind.EXECUTION}
-    writer.add_rows(GENERATIONS.name, generation_rows(writer, new, writer.address))
+    found = generations(writer, new, writer.address)
+    writer.add_rows(GENERATIONS.name, [generation_row(address, generation) for address, generation in found.items()])
 
 
 def _below(reader: Reader, address: int, new: Mapping[int, Near], locate: Callable[[bytes], int | None]) -> list[int]:

@@ -14,7 +14,7 @@ from runstore.model.objects import execution_raws, links_of, raws_of
 from runstore.model.run import is_run, request_id
 from runstore.model.trees import UNKNOWN, decode_tree_trusted
 from runstore.runs.absence import absence, any_absent, arrive
-from runstore.runs.generations import Near, generation_rows, rebuild_generations
+from runstore.runs.generations import Near, generation_row, generations, rebuild_generations
 from runstore.runs.tables import (
     GENERATIONS,
     INDEX_STATE,
@@ -34,7 +34,9 @@ from runstore.store.protocol import ADDRESS_BYTES, Reader, Writer
 _TIME_BIAS = 1 << 63
 _REMEMBERED = 100_000
 _MOST_PLACES = 300_000
-_LEFT_OUT = (Kind.TREE, Kind.EXECUTION)
+# As plain numbers: looking a kind up by its name takes longer than comparing it.
+_BLOB, _TREE, _EXECUTION = int(Kind.BLOB), int(Kind.TREE), int(Kind.EXECUTION)
+_LEFT_OUT = (_TREE, _EXECUTION)
 
 
 class Indexer:
@@ -42,71 +44,96 @@ class Indexer:
 
     def __init__(self) -> None:
         self._generation = -1
+        self._clean = False  # what is remembered was committed
         self._committed: set[bytes] = set()
         self._pending: set[bytes] = set()
         self._window = -1
-        self._seen: set[bytes] = set()  # what the objects of this window link to, as far as they have been added in this call
+        self._seen: set[bytes] = set()  # what has a row for a link from this window
+        self._ancestry: dict[bytes, int] = {}  # generations of executions, as long as nothing is known to be absent
 
     def add(self, writer: Writer, new: Iterable[tuple[int, Object]], located: dict[bytes, int] | None = None) -> None:
         """Add the rows for objects that `put` has just stored. Call `committed` once the transaction stands.
 
         `located` holds addresses of this transaction by id, for several calls in it: what was found is added to it.
         """
-        if writer.generation != self._generation or len(self._committed) > _REMEMBERED:
-            self._generation, self._committed = writer.generation, set()
-        self._pending, self._window = set(), -1
-        places = _Places(writer, {} if located is None else located)
-        tables: dict[str, list[bytes]] = {}
-        executions: dict[int, Near] = {}
         partial, late = any_absent(writer), False
+        self._begin(writer, partial)
+        places = _Places(writer, {} if located is None else located)
+        known = places.known
+        tables: dict[str, list[bytes]] = {}
+        executions: dict[int, tuple[bytes, Near]] = {}
         for address, obj in new:
-            kind, _, body = obj
-            places.known[obj.id] = address
+            kind, id, body = obj
+            known[id] = address
             if partial and arrive(writer, address, obj):
-                late = late or kind == Kind.EXECUTION
-            if kind == Kind.BLOB:
+                late = late or kind == _EXECUTION
+            if kind == _BLOB:
                 continue
-            if kind == Kind.EXECUTION:
+            if kind == _EXECUTION:
                 execution = decode_execution_trusted(body)
                 _execution_rows(writer, address, execution, tables, places)
                 raws: Sequence[bytes] = execution_raws(execution)
-                executions[address] = tuple([raw[1:] for raw in raws if raw[0] == Kind.EXECUTION])
+                executions[address] = id, tuple([raw[1:] for raw in raws if raw[0] == _EXECUTION])
                 raws = [raw for raw in raws if raw[0] not in _LEFT_OUT]
             else:
                 raws = raws_of(kind, body)
-                if kind == Kind.TREE:
-                    _request_rows(address, obj, tables)
+                if kind == _TREE:
+                    _request_rows(address, body, tables)
             if raws:
                 self._referrer_rows(address, raws, places)
         if executions:
-            tables[GENERATIONS.name] = generation_rows(writer, executions, places.find)
+            tables[GENERATIONS.name] = self._generation_rows(writer, executions, places)
         if self._pending:
             tables[REFERRERS.name] = list(self._pending)
         for name, rows in tables.items():
             writer.add_rows(name, rows)
         if late:  # what is below has come after what is above it
+            self._ancestry.clear()
             rebuild_generations(writer)
+
+    def _begin(self, writer: Writer, partial: bool) -> None:
+        if writer.generation != self._generation or len(self._committed) > _REMEMBERED:
+            self._generation, self._committed, self._clean = writer.generation, set(), False
+        if not self._clean or partial or len(self._ancestry) > _REMEMBERED:
+            self._ancestry = {}
+        if not self._clean:
+            self._window = -1
+        self._pending, self._clean = set(), False
 
     def committed(self) -> None:
         """Say that the transaction of the last `add` was committed."""
         self._committed |= self._pending
-        self._pending = set()
+        self._pending, self._clean = set(), True
 
     def _referrer_rows(self, address: int, raws: Iterable[bytes], places: _Places) -> None:
         number = address >> WINDOW_SHIFT
         if number != self._window:
             self._window, self._seen = number, set()
         window, seen = number.to_bytes(ADDRESS_BYTES, "big"), self._seen
-        committed, pending, known = self._committed, self._pending, places.known
         for raw in raws:
-            if raw in seen:
-                continue
-            seen.add(raw)
-            place = known.get(raw[1:]) or places.find(raw[1:])
-            if place:
-                row = place.to_bytes(ADDRESS_BYTES, "big") + window
-                if row not in committed:
-                    pending.add(row)
+            if raw not in seen:
+                place = places.known.get(raw[1:]) or places.find(raw[1:])
+                if place:
+                    seen.add(raw)
+                    row = place.to_bytes(ADDRESS_BYTES, "big") + window
+                    if row not in self._committed:
+                        self._pending.add(row)
+
+    def _generation_rows(self, writer: Writer, executions: dict[int, tuple[bytes, Near]], places: _Places) -> list[bytes]:
+        """Return the rows of `generations` for new executions: where all that they stand on is remembered, without a look at the table."""
+        ancestry = self._ancestry
+        rows: list[bytes] = []
+        for address, (id, near) in executions.items():
+            below = [ancestry.get(one, 0) for one in near]
+            if 0 in below:
+                break
+            ancestry[id] = generation = 1 + max(below, default=0)
+            rows.append(generation_row(address, generation))
+        else:
+            return rows
+        found = generations(writer, {at: ids for at, (_, ids) in executions.items()}, places.find)
+        ancestry.update((id, found[address]) for address, (id, _) in executions.items())
+        return [generation_row(address, generation) for address, generation in found.items()]
 
 
 class _Places:
@@ -206,8 +233,8 @@ def response_id(reader: Reader, response: Link | None) -> str | None:
     return found if isinstance(found, str) else None
 
 
-def _request_rows(address: int, obj: Object, tables: dict[str, list[bytes]]) -> None:
-    slots = decode_tree_trusted(obj.body)
+def _request_rows(address: int, body: bytes, tables: dict[str, list[bytes]]) -> None:
+    slots = decode_tree_trusted(body)
     # Where the runtime is unknown the request id is the run id, and needs no row.
     if is_run(slots) and slots["runtime"] is not UNKNOWN:
         tables.setdefault(REQUEST_RUNS.name, []).append(request_id(slots)[:PREFIX_BYTES] + address.to_bytes(ADDRESS_BYTES, "big"))
