@@ -21,6 +21,7 @@ from runstore.model.scalars import int_from_digits, text_from_wtf8
 
 __all__ = ["ANY_KIND", "CONTENT", "Encoded", "decode", "decode_trusted", "decode_value", "encode", "pack_plain"]
 
+_MANY = 16  # items from which it pays to look whether all are of one type
 _CAREFUL = 1024  # bytes from which a body is walked once before anything is built from it
 # strict_types hands subclasses and tuples to the general encoder instead of packing them unseen.
 _pack = msgpack.Packer(strict_types=True).pack
@@ -59,7 +60,7 @@ def pack_plain(value: Any, max_depth: int = MAX_DEPTH, links: frozenset[Kind] = 
     try:
         while level:
             below: list[Any] = []
-            for item in level:
+            for item in () if len(level) > _MANY and _are_finite_floats(level) else level:
                 kind = type(item)
                 if kind is str:
                     size += len(item)
@@ -92,6 +93,14 @@ def pack_plain(value: Any, max_depth: int = MAX_DEPTH, links: frozenset[Kind] = 
     except (TypeError, ValueError, OverflowError):
         return None
     return body if len(body) <= MAX_BODY else None
+
+
+def _are_finite_floats(items: Any) -> bool:
+    """True if these are floats alone, as in an embedding, and a sum of them is finite: then each of them is."""
+    if {*map(type, items)} != {float}:
+        return False
+    total: float = sum(items)
+    return total - total == 0
 
 
 def decode(body: bytes, *, links: frozenset[Kind] = ANY_KIND, max_depth: int = MAX_DEPTH) -> Any:

@@ -82,8 +82,8 @@ class Link(NamedTuple):
         return f"{self.kind.label}:{self.id.hex()}"
 
 
-# Links are made by the thousand, and the constructor of a named tuple is a Python function.
-_new_link: Any = tuple.__new__
+# Links and objects are made by the thousand, and the constructor of a named tuple is a Python function.
+_new: Any = tuple.__new__
 
 
 class Object(NamedTuple):
@@ -96,13 +96,16 @@ class Object(NamedTuple):
     @property
     def link(self) -> Link:
         """The link to this object."""
-        made: Link = _new_link(Link, (_BY_CODE[self.kind], self.id))  # an object has a known kind
+        made: Link = _new(Link, (_BY_CODE[self.kind], self.id))  # an object has a known kind
         return made
 
 
 def make_object(kind: int, body: bytes) -> Object:
     """Name a body: the object whose id is computed from it."""
-    return Object(kind, object_id(kind, body), body)
+    hasher = _HASHERS[kind].copy()  # type: ignore[union-attr]
+    hasher.update(body)
+    made: Object = _new(Object, (kind, hasher.digest(), body))
+    return made
 
 
 def link_from_raw(raw: bytes) -> Link:
@@ -110,7 +113,7 @@ def link_from_raw(raw: bytes) -> Link:
     if len(raw) != LINK_BYTES or not 1 <= raw[0] <= 6:
         fact = f"a link is 33 bytes that begin with a kind code 1 to 6, not {raw[:4].hex()}… ({len(raw)} bytes)"
         raise InvalidInput(fact, kind="bad-link")
-    made: Link = _new_link(Link, (_BY_CODE[raw[0]], raw[1:]))  # the code is in range
+    made: Link = _new(Link, (_BY_CODE[raw[0]], raw[1:]))  # the code is in range
     return made
 
 

@@ -48,6 +48,7 @@ _ABSENT, _UNKNOWN = b"\xc2", b"\xc0"
 _LINKS = {kind: LINK_HEAD + bytes((kind,)) for kind in (Kind.BLOB, Kind.VALUE, Kind.LIST, Kind.TREE)}
 _KINDS = {bytes((kind,)): kind for kind in _LINKS}
 _name_of = itemgetter(0)
+_new: Any = tuple.__new__  # the constructor of a named tuple is a Python function
 
 
 def check_name(name: str) -> None:
@@ -108,5 +109,5 @@ def decode_tree_trusted(body: bytes) -> dict[str, Slot]:
     """
     slots: dict[str, Slot] = {}
     for name, unknown, _, kind, digest in _ENTRY.findall(body):
-        slots[name.decode("ascii")] = Link(_KINDS[kind], digest) if kind else UNKNOWN if unknown else ABSENT
+        slots[name.decode("ascii")] = _new(Link, (_KINDS[kind], digest)) if kind else UNKNOWN if unknown else ABSENT
     return slots

@@ -63,8 +63,8 @@ class Indexer:
         tables: dict[str, list[bytes]] = {}
         executions: dict[int, tuple[bytes, Near]] = {}
         for address, obj in new:
-            kind, id, body = obj
-            known[id] = address
+            kind, name, body = obj
+            known[name] = address
             if partial and arrive(writer, address, obj):
                 late = late or kind == _EXECUTION
             if kind == _BLOB:
@@ -73,7 +73,7 @@ class Indexer:
                 execution = decode_execution_trusted(body)
                 _execution_rows(writer, address, execution, tables, places)
                 raws: Sequence[bytes] = execution_raws(execution)
-                executions[address] = id, tuple([raw[1:] for raw in raws if raw[0] == _EXECUTION])
+                executions[address] = name, tuple([raw[1:] for raw in raws if raw[0] == _EXECUTION])
                 raws = [raw for raw in raws if raw[0] not in _LEFT_OUT]
             else:
                 raws = raws_of(kind, body)
@@ -123,16 +123,16 @@ class Indexer:
         """Return the rows of `generations` for new executions: where all that they stand on is remembered, without a look at the table."""
         ancestry = self._ancestry
         rows: list[bytes] = []
-        for address, (id, near) in executions.items():
+        for address, (name, near) in executions.items():
             below = [ancestry.get(one, 0) for one in near]
             if 0 in below:
                 break
-            ancestry[id] = generation = 1 + max(below, default=0)
+            ancestry[name] = generation = 1 + max(below, default=0)
             rows.append(generation_row(address, generation))
         else:
             return rows
         found = generations(writer, {at: ids for at, (_, ids) in executions.items()}, places.find)
-        ancestry.update((id, found[address]) for address, (id, _) in executions.items())
+        ancestry.update((name, found[address]) for address, (name, _) in executions.items())
         return [generation_row(address, generation) for address, generation in found.items()]
 
 

@@ -88,10 +88,10 @@ class Recorder:
         with store.read() as reader:
             generation = reader.generation
             tips = {ref: self._read_tip(reader, ref) for ref in {draft.ref for draft in drafts}}
-        objects = collect(drafts, store.known)
-        executions = chain(drafts, tips)
-        batch = store.prepare([*objects, *executions])
-        with self._store.write(now=now) as writer:
+            objects = collect(drafts, store.known)
+            executions = chain(drafts, tips)
+            batch = store.prepare([*objects, *executions], reader)
+        with store.write(now=now) as writer:
             if writer.generation != generation:
                 return None  # what was remembered as stored may have been collected: begin again
             current = {ref: self._read_tip(writer, ref) for ref in tips}

@@ -18,7 +18,7 @@ import zstandard
 from runstore.errors import Damaged, LimitExceeded
 from runstore.model.ids import Object, object_id
 
-LIVE_LEVEL = 3
+LIVE_LEVEL, QUICK_LEVEL = 3, -1
 # Windows larger than this are refused when reading, so a writer must stay within it.
 WINDOW_LOG = 23
 # The engine holds a frame as one value of at most 2^32 - 1 bytes; 64 KiB are left for what zstd adds to bytes that do not compress.
@@ -102,13 +102,12 @@ def columns(objects: Sequence[Object]) -> bytes:
     return b"".join((bytes([item.kind for item in objects]), pack(f"<{len(lengths)}I", *lengths), *bodies))
 
 
-def join(segments: Iterable[Segment]) -> tuple[int, bytes]:
+def join(parts: Sequence[tuple[int, bytes]]) -> tuple[int, bytes]:
     """Return (n, content) of one frame with the objects of several, in order. Nothing is parsed or hashed again."""
-    parts = list(segments)
-    kinds = [part.kinds for part in parts]
-    lengths = [part.content[part.n : part.n * COLUMNS] for part in parts]
-    bodies = [part.content[part.n * COLUMNS :] for part in parts]
-    return sum(part.n for part in parts), b"".join((*kinds, *lengths, *bodies))
+    kinds = [content[:n] for n, content in parts]
+    lengths = [content[n : n * COLUMNS] for n, content in parts]
+    bodies = [content[n * COLUMNS :] for n, content in parts]
+    return sum(n for n, _ in parts), b"".join((*kinds, *lengths, *bodies))
 
 
 def compress(content: bytes, *, level: int = LIVE_LEVEL, far: bool = False) -> bytes:

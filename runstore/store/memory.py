@@ -295,7 +295,7 @@ class MemoryStore:
             self._owner = 0
             self._lock.release()
 
-    def prepare(self, objects: Iterable[Object]) -> Batch:
+    def prepare(self, objects: Iterable[Object], reader: Reader | None = None) -> Batch:
         """Keep the objects for `put`."""
         self._state  # noqa: B018 - raises Closed
         return _Batch(objects)

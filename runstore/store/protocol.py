@@ -150,8 +150,11 @@ class Store(Protocol):
         `now` (microseconds since 1970 UTC) lets the store note, at most once an hour, which objects were there by then (`addresses_at`).
         """
 
-    def prepare(self, objects: Iterable[Object]) -> Batch:
-        """Do outside the lock all that `put` can do before it: drop what is there, group by lane, compress."""
+    def prepare(self, objects: Iterable[Object], reader: Reader | None = None) -> Batch:
+        """Do outside the lock all that `put` can do before it: drop what is there, group by lane, compress.
+
+        `reader` is a snapshot of this store that is open, to look in.
+        """
 
     def known(self, id: bytes) -> bool:
         """True if this process remembers that the object is stored in the current generation. False says nothing."""

@@ -87,7 +87,7 @@ class BundleStore:
         """Raise Unavailable: bundles are not written to."""
         return self._refuse()
 
-    def prepare(self, objects: Iterable[Object]) -> Batch:
+    def prepare(self, objects: Iterable[Object], reader: Reader | None = None) -> Batch:
         """Raise Unavailable."""
         return self._refuse()
 

@@ -35,7 +35,7 @@ def test_joined_frames_hold_all_in_order(groups: list[list[Object]]) -> None:
     """Joining the contents of frames is the same as packing all their objects at once."""
     parts = [frames.open_content(frames.columns(items), len(items)) for items in groups]
     together = [item for items in groups for item in items]
-    assert frames.join(parts) == (len(together), frames.columns(together))
+    assert frames.join([(part.n, part.content) for part in parts]) == (len(together), frames.columns(together))
 
 
 def test_a_large_frame_is_read_in_steps() -> None:

@@ -7,22 +7,24 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from runstore.errors import Damaged, NotFound
 from runstore.model.ids import Object
-from runstore.store.frames import columns, compress
-from runstore.store.lanes import LARGE, LARGE_BODY, TARGET, cut, lane_for
+from runstore.store.frames import LIVE_LEVEL, QUICK_LEVEL, columns, compress
+from runstore.store.lanes import LARGE, TARGET, cut, lane_for
 
 if TYPE_CHECKING:
     from runstore.store.lmdb.env import Env
     from runstore.store.lmdb.read import LmdbReader
 
 PREFIX = 8
+_SMALL = 8 << 10
 
 
 class Frame(NamedTuple):
-    """A frame ready to be stored: how many objects, their raw size, the compressed bytes."""
+    """A frame ready to be stored: how many objects, their raw size, the compressed bytes, and the content if it is soon to be joined."""
 
     n: int
     size: int
     data: bytes
+    content: bytes | None = None
 
 
 class Group(NamedTuple):
@@ -42,6 +44,14 @@ class LmdbBatch(NamedTuple):
     groups: list[Group]
 
 
+def prepare(reader: LmdbReader, objects: list[Object]) -> LmdbBatch:
+    """Return a batch of objects as they are new to a snapshot. Raises LimitExceeded."""
+    known = reader.env.known
+    wanted = {item.id: item for item in objects if item.id not in known}
+    drop_held(reader, wanted)
+    return LmdbBatch(objects, reader.env, reader.snapshot, group(wanted.values()))
+
+
 def group(objects: Iterable[Object]) -> list[Group]:
     """Group new objects by lane, in the order given, and compress them. Raises LimitExceeded."""
     lanes: tuple[list[Object], list[Object], list[Object]] = ([], [], [])
@@ -51,10 +61,15 @@ def group(objects: Iterable[Object]) -> list[Group]:
 
 
 def _frames(lane: int, items: list[Object]) -> list[Frame]:
-    return [
-        Frame(len(part), size, compress(columns(part), far=lane == LARGE and size > LARGE_BODY * 4))
-        for part, size in cut(items, TARGET[lane])
-    ]
+    return [_frame(lane, part, size) for part, size in cut(items, TARGET[lane])]
+
+
+def _frame(lane: int, items: list[Object], size: int) -> Frame:
+    # What is small is soon compressed again together with its neighbours. Looking far takes a millisecond to begin with.
+    level = QUICK_LEVEL if size < _SMALL else LIVE_LEVEL
+    content = columns(items)
+    data = compress(content, level=level, far=lane == LARGE and size * 4 >= TARGET[lane])
+    return Frame(len(items), size, data, content if size * 2 < TARGET[lane] else None)
 
 
 def drop_held(reader: LmdbReader, wanted: dict[bytes, Object]) -> None:

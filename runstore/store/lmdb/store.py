@@ -112,17 +112,18 @@ class LmdbStore:
     def _refusal(self) -> Unavailable:
         return Unavailable(f"{self.directory} was opened for reading only", hint="open it without read_only to change it", kind="read-only")
 
-    def prepare(self, objects: Iterable[Object]) -> LmdbBatch:
-        """Do outside the lock all that `put` can do before it: drop what is there, group by lane, compress. Raises LimitExceeded."""
-        from runstore.store.lmdb.batch import LmdbBatch, drop_held, group
+    def prepare(self, objects: Iterable[Object], reader: Reader | None = None) -> LmdbBatch:
+        """Do outside the lock all that `put` can do before it: drop what is there, group by lane, compress. Raises LimitExceeded.
+
+        `reader` is a snapshot of this store that is open, to look in.
+        """
+        from runstore.store.lmdb.batch import prepare
 
         given = list(objects)
-        with self.read() as reader:
-            env, snapshot = reader.env, reader.snapshot
-            known = env.known
-            wanted = {item.id: item for item in given if item.id not in known}
-            drop_held(reader, wanted)
-        return LmdbBatch(given, env, snapshot, group(wanted.values()))
+        if isinstance(reader, LmdbReader):
+            return prepare(reader, given)
+        with self.read() as own:
+            return prepare(own, given)
 
     def known(self, id: bytes) -> bool:
         """True if this process remembers that the object is stored in the current generation. False says nothing."""

@@ -19,7 +19,7 @@ from runstore.store.lmdb.env import Env, key_of
 from runstore.store.lmdb.errors import GONE, translate
 from runstore.store.lmdb.fork import LIVE
 from runstore.store.lmdb.index import PREFIX
-from runstore.store.lmdb.join import Tail, join_tail, read_tail
+from runstore.store.lmdb.join import Piece, Tail, join_tail, read_tail
 from runstore.store.lmdb.read import LmdbReader
 from runstore.store.lmdb.values import to_value
 from runstore.store.protocol import Batch
@@ -180,7 +180,8 @@ class LmdbWriter(LmdbReader):
         if not must_join(lane, run, new.frames[-1].size) and len(new.frames) == 1:
             frame = new.frames[0]
             self._segments.put(address_bytes(first), to_value(FRESH, run, frame.n, frame.data), append=False)
-            self._tails[lane] = Tail(first + frame.n, run)
+            known = None if tail.pieces is None or frame.content is None else (*tail.pieces, Piece(first, frame.n, frame.content))
+            self._tails[lane] = Tail(first + frame.n, run, known)
             return
         # Before a frame that is kept whole there is nothing to join unless fresh segments wait there; looking would read what lies there.
         taken = None if whole and not tail.run else join_tail(self._segments, tail, new)
@@ -196,7 +197,7 @@ class LmdbWriter(LmdbReader):
                 run = weight(new.lane, frame.size) if tier == FRESH else 0
             self._segments.put(address_bytes(at), to_value(tier, run, frame.n, frame.data))
             at += frame.n
-        return Tail(at, run)
+        return Tail(at, run, None if run else ())
 
     def _tail(self, lane: int) -> Tail:
         found = self._tails.get(lane)
