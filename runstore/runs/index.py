@@ -85,8 +85,8 @@ class Indexer:
             tables[GENERATIONS.name] = self._generation_rows(writer, executions, places)
         if self._pending:
             tables[REFERRERS.name] = list(self._pending)
-        for name, rows in tables.items():
-            writer.add_rows(name, rows)
+        for table, rows in tables.items():
+            writer.add_rows(table, rows)
         if late:  # what is below has come after what is above it
             self._ancestry.clear()
             rebuild_generations(writer)

@@ -9,7 +9,7 @@ Source: docs/spec/store.md, "Frames".
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from itertools import accumulate, pairwise
 from struct import pack, unpack_from
 
