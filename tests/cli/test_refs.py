@@ -12,6 +12,16 @@ def test_refs_are_listed_by_name(filled: Cli) -> None:
     assert [ref["name"] for ref in filled("refs", "tags", "--json").objects] == ["tags/v1"]
 
 
+def test_a_long_name_leaves_room_for_what_it_points_at(filled: Cli) -> None:
+    """Of a name that takes the screen its end is shown, with the id behind it; --json gives it whole."""
+    name = "work/" + "x" * 180
+    filled("ref", "set", name, "main")
+    shown = filled("refs", "work/").lines[0]
+    assert shown.startswith("…x")
+    assert shown.split()[1] in filled("rev-parse", "main").out
+    assert filled("refs", "work/", "--json").objects[0]["name"] == "heads/" + name
+
+
 def test_a_ref_is_moved_only_from_where_it_was_expected(filled: Cli) -> None:
     """--expect guards against somebody else: exit code 11 and no change if the ref stands elsewhere."""
     filled("ref", "set", "work", "main~2", "--expect", "none")
@@ -38,6 +48,18 @@ def test_undo_takes_back_and_the_reflog_tells(filled: Cli) -> None:
     ]
     assert told[4]["message"] == "try"
     assert {change["actor"] for change in told} == {"tester"}
+
+
+def test_undoing_much_is_told_in_short(cli: Cli) -> None:
+    """Of an operation on many refs the first are listed and the others counted; --json names them all."""
+    lines = [f'{{"conversation_id": "c{n}", "messages": [{{"role": "assistant", "content": "{n}"}}]}}' for n in range(25)]
+    cli("init")
+    cli("import", "conversations", "-", stdin="\n".join(lines))
+    told = cli("undo").lines
+    assert len(told) == 21
+    assert told[-1] == "… 5 more refs"
+    cli("import", "conversations", "-", stdin="\n".join(lines))
+    assert len(cli("undo", "--json").objects) == 25
 
 
 def test_names_in_the_reflog_are_revisions(filled: Cli) -> None:

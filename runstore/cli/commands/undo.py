@@ -6,6 +6,9 @@ from runstore.cli.changes import arrow, text_of
 from runstore.cli.context import Context
 from runstore.cli.declare import JSON, Command
 from runstore.cli.ids import Shortener
+from runstore.cli.output import count
+
+_MOST_LISTED = 20
 
 
 def run(context: Context, *, json: bool) -> None:
@@ -14,11 +17,14 @@ def run(context: Context, *, json: bool) -> None:
     changes = repo.undo()
     with repo.read() as reader:
         short = Shortener(reader)
-        for change in changes:
-            if json:
+        if json:
+            for change in changes:
                 context.out.json({"ref": change.ref, "old": text_of(change.old), "new": text_of(change.new)})
-            else:
-                context.out.line(f"{change.ref}: {arrow(change, short)}")
+            return
+        for change in changes[:_MOST_LISTED]:
+            context.out.line(f"{change.ref}: {arrow(change, short)}")
+        if len(changes) > _MOST_LISTED:
+            context.out.line(f"… {count(len(changes) - _MOST_LISTED, 'more ref')}")
 
 
 COMMAND = Command(
