@@ -1,7 +1,8 @@
 """Collecting: objects that nothing keeps are left behind when the store is copied.
 
 Kept is what refs, reflog and tags lead to, what was added within the grace period, what was added while a writer that is still at
-work holds a lease, and all that these lead to. Readers keep their snapshot.
+work holds a lease, and all that these lead to. Readers keep their snapshot. What cannot be read is left behind if a sound copy of it
+lies elsewhere or nothing leads to it; otherwise nothing is collected.
 """
 
 from __future__ import annotations
@@ -9,9 +10,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
+from runstore.errors import Damaged
+from runstore.maintenance.damage import naming_the_lost, refuse
 from runstore.maintenance.pack import LEVEL, reading_order
 from runstore.maintenance.walk import reachable, roots
+from runstore.model.ids import Object
 from runstore.runs.index import rebuild
+from runstore.store.checks import Unreadable
 from runstore.store.protocol import LANE_SHIFT, Reader, Store
 
 GRACE_DAYS = 14
@@ -20,7 +25,7 @@ _NO_GRACE = 1 << 62
 
 
 class Collected(NamedTuple):
-    """What a collection found: objects and bytes (of uncompressed bodies) kept and dead.
+    """What a collection found: objects and bytes (of uncompressed bodies) kept and dead. Damaged ones count as dead, without bytes.
 
     `sizes` is None for a dry run or if nothing was dead.
     """
@@ -58,11 +63,12 @@ def gc(store: Store, *, now: int, grace_days: float = GRACE_DAYS, dry_run: bool 
 def live(reader: Reader, young: Mapping[int, int]) -> set[int]:
     """Return the addresses of all that must be kept. `young` gives, by lane, the first address that is kept whatever leads to it."""
     seen: set[int] = set()
-    for _ in reachable(reader, roots(reader), seen):
-        pass
-    recent = [obj.link for address, obj in _from(reader, young) if address not in seen]
-    for _ in reachable(reader, recent, seen):
-        pass
+    with naming_the_lost(reader):
+        for _ in reachable(reader, roots(reader), seen):
+            pass
+        recent = [obj.link for address, obj in _from(reader, young) if address not in seen]
+        for _ in reachable(reader, recent, seen):
+            pass
     return seen
 
 
@@ -71,10 +77,20 @@ def _survey(reader: Reader, young: Mapping[int, int]) -> Collected:
 
 
 def _count(reader: Reader, keep: set[int]) -> Collected:
-    dead = [len(obj.body) for address, obj in reader.objects() if address not in keep]
-    return Collected(len(keep), len(dead), sum(dead), None)
+    damaged: list[Unreadable] = []
+    dead = [len(obj.body) for address, obj in reader.sound(damaged.append) if address not in keep]
+    return Collected(len(keep), len(dead) + len(damaged), sum(dead), None)
 
 
-def _from(reader: Reader, young: Mapping[int, int]) -> Any:
-    for lane, first in young.items():
-        yield from reader.between(first, (lane + 1) << LANE_SHIFT)
+def _from(reader: Reader, young: Mapping[int, int]) -> list[tuple[int, Object]]:
+    try:
+        return [item for lane, first in young.items() for item in reader.between(first, (lane + 1) << LANE_SHIFT)]
+    except Damaged:
+        damaged: list[Unreadable] = []
+        found = [(address, obj) for address, obj in reader.sound(damaged.append) if _is_young(address, young)]
+        refuse(one for one in damaged if _is_young(one.address, young))
+        return found
+
+
+def _is_young(address: int, young: Mapping[int, int]) -> bool:
+    return address >= young.get(address >> LANE_SHIFT, 0)

@@ -12,9 +12,11 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from runstore import refs
+from runstore.maintenance.damage import naming_the_lost, refuse
 from runstore.maintenance.walk import executions_oldest_first, reachable
 from runstore.model.ids import Kind, Link
 from runstore.runs.index import rebuild
+from runstore.store.checks import Unreadable
 from runstore.store.protocol import LANE_SHIFT, Reader, Store
 
 LEVEL = 9
@@ -29,12 +31,16 @@ def pack(store: Store, *, progress: Progress | None = None) -> Mapping[str, Any]
 
 
 def reading_order(reader: Reader, keep: set[int] | None = None, *, progress: Progress | None = None) -> Iterator[int]:
-    """Yield the addresses of all objects, or of those in `keep`, in reading order."""
+    """Yield the addresses of all objects, or of those in `keep`, in reading order.
+
+    Without `keep`, raises Damaged for what cannot be read and has no sound copy.
+    """
     seen: set[int] = set()
     large: list[tuple[int, int, int]] = []
     executions: list[int] = []
     tags: list[int] = []
-    for address, kind, size in _reading(reader, seen):
+    lost: list[Unreadable] = []
+    for address, kind, size in _reading(reader, seen, lost):
         if keep is not None and address not in keep:
             continue
         if progress is not None:
@@ -47,16 +53,19 @@ def reading_order(reader: Reader, keep: set[int] | None = None, *, progress: Pro
             large.append((kind, size, address))
         else:
             yield address
+    if keep is None:
+        refuse(lost)
     yield from (address for _, _, address in sorted(large))
     yield from sorted(executions)
     yield from tags
 
 
-def _reading(reader: Reader, seen: set[int]) -> Iterator[tuple[int, int, int]]:
+def _reading(reader: Reader, seen: set[int], lost: list[Unreadable]) -> Iterator[tuple[int, int, int]]:
     for tip in _tips(reader):
-        for address, obj in reachable(reader, executions_oldest_first(reader, tip), seen):
-            yield address, obj.kind, len(obj.body)
-    for address, obj in reader.objects():
+        with naming_the_lost(reader):
+            for address, obj in reachable(reader, executions_oldest_first(reader, tip), seen):
+                yield address, obj.kind, len(obj.body)
+    for address, obj in reader.sound(lost.append):
         if address not in seen:
             yield address, obj.kind, len(obj.body)
 

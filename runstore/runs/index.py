@@ -6,7 +6,9 @@ The same function serves one add, an import and a rebuild, so that a rebuilt ind
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from typing import Any, cast
 
+from runstore.errors import Damaged
 from runstore.model.encoding import decode_trusted, encode
 from runstore.model.executions import Execution, decode_execution_trusted
 from runstore.model.ids import Kind, Link, Object, object_id
@@ -172,13 +174,20 @@ def indexed_links(obj: Object) -> list[Link]:
 
 
 def rebuild(writer: Writer) -> None:
-    """Fill the derived tables from all objects, as if each had just been added."""
+    """Fill the derived tables from all objects that can be read, as if each had just been added."""
+    try:
+        _rebuild(writer, writer.objects())
+    except Damaged:
+        _rebuild(cast("Writer", _Sound(writer)), writer.sound(lambda lost: None))
+
+
+def _rebuild(writer: Writer, objects: Iterable[tuple[int, Object]]) -> None:
     for table in TABLES:
         if table.derived:
             writer.clear(table.name)
     indexer = Indexer()
     portion: list[tuple[int, Object]] = []
-    for item in writer.objects():
+    for item in objects:
         portion.append(item)
         if len(portion) == 4096:
             indexer.add(writer, portion)
@@ -186,6 +195,22 @@ def rebuild(writer: Writer) -> None:
             portion = []
     indexer.add(writer, portion)
     mark_current(writer)
+
+
+class _Sound:
+    """A writer to whom what is damaged is not there."""
+
+    def __init__(self, writer: Writer) -> None:
+        self._writer = writer
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._writer, name)
+
+    def address(self, id: bytes) -> int | None:
+        try:
+            return self._writer.address(id)
+        except Damaged:
+            return None
 
 
 def mark_current(writer: Writer) -> None:

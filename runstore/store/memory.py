@@ -15,7 +15,7 @@ from typing import Any
 from runstore.errors import Busy, Closed, InvalidInput, NotFound
 from runstore.model.ids import ID_BYTES, Link, Object, object_id
 from runstore.store.addresses import FIRST, LANE_SHIFT, LANES, PAST
-from runstore.store.checks import Finding, Progress
+from runstore.store.checks import Finding, Progress, Unreadable
 from runstore.store.lanes import lane_for
 from runstore.store.protocol import Batch, Reader, StoredFrame, Table, Writer
 
@@ -116,6 +116,10 @@ class MemoryReader:
     def objects(self) -> Iterator[tuple[int, Object]]:
         """Yield every object with its address, lane by lane in order."""
         yield from sorted(self._state.objects.items())
+
+    def sound(self, tell: Callable[[Unreadable], object]) -> Iterator[tuple[int, Object]]:
+        """As `objects`: what is in memory can be read."""
+        return self.objects()
 
     def count(self) -> int:
         """Return the number of objects."""

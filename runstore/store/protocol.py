@@ -15,7 +15,7 @@ from contextlib import AbstractContextManager
 from typing import Any, NamedTuple, Protocol
 
 from runstore.model.ids import Link, Object
-from runstore.store.checks import Finding, Progress
+from runstore.store.checks import Finding, Progress, Unreadable
 
 ADDRESS_BYTES = 5
 LANE_SHIFT = 36
@@ -71,6 +71,9 @@ class Reader(Protocol):
 
     def objects(self) -> Iterator[tuple[int, Object]]:
         """Yield every object with its address, lane by lane in order, each confirmed as by `at`."""
+
+    def sound(self, tell: Callable[[Unreadable], object]) -> Iterator[tuple[int, Object]]:
+        """Yield every object that can be read, as `objects` does, and in the end tell of those that cannot."""
 
     def count(self) -> int:
         """Return the number of objects, without reading them."""

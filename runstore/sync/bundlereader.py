@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from bisect import bisect_left
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING
 
 from runstore.errors import Damaged, InvalidInput, NotFound
 from runstore.model.ids import ID_BYTES, Link, Object
+from runstore.store.checks import Unreadable
 from runstore.store.protocol import LANE_SHIFT, StoredFrame
 
 if TYPE_CHECKING:
@@ -88,6 +89,17 @@ class BundleReader:
         """Yield every object with its address, lane by lane in order."""
         for lane in range(3):
             yield from self.between(lane << LANE_SHIFT | 1, (lane + 1) << LANE_SHIFT)
+
+    def sound(self, tell: Callable[[Unreadable], object]) -> Iterator[tuple[int, Object]]:
+        """Yield every object that can be read, and in the end tell of those that cannot."""
+        lost = []
+        for number in range(len(self._store.pack.index)):
+            try:
+                yield self._address(number), self.at(self._address(number))
+            except Damaged:
+                lost.append(Unreadable(self._address(number), self._store.pack.index.id(number).hex()[:16], None))
+        for one in lost:
+            tell(one)
 
     def count(self) -> int:
         """Return the number of objects."""

@@ -151,7 +151,7 @@ def test_objects_come_before_what_links_to_them() -> None:
 
 def test_a_run_with_another_runtime() -> None:
     """A run with another runtime has the id of one composed whole, the same request, and shares every other part."""
-    content = {"prompt": "p", "history": ["m", {"image": b"x"}], "model": {"name": "x"}, "extra": {"b": 1}}
+    content: dict[str, Any] = {"prompt": "p", "history": ["m", {"image": b"x"}], "model": {"name": "x"}, "extra": {"b": 1}}
     asked = Run(**content, documents=ABSENT)
     ran = asked.with_runtime({"version": "x-1"})
     assert ran == Run(**content, documents=ABSENT, runtime={"version": "x-1"})

@@ -69,6 +69,8 @@ class Env:
         self.users = 0
         self.retired = False
         self.broken = False
+        # Once damage was met, that an object is here no longer says that all it leads to is.
+        self.damaged = False
 
     def check_file(self) -> bool:
         """Return False if the file was removed from its directory. Raises Damaged if it was cut short since it was opened."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
@@ -11,6 +11,7 @@ import lmdb
 from runstore.errors import Closed, Damaged, InvalidInput, NotFound, RunstoreError
 from runstore.model.ids import ID_BYTES, Link, Object
 from runstore.store.addresses import FIRST, LANE_SHIFT, NOT_HERE, PAST, address_bytes
+from runstore.store.checks import Unreadable
 from runstore.store.frames import Segment
 from runstore.store.lmdb import index, scan
 from runstore.store.lmdb.env import Env, key_of
@@ -135,6 +136,8 @@ class LmdbReader:
                     return (address, found), None
                 if found.id[:PREFIX] != id[:PREFIX]:
                     damage = Damaged(f"the object {id.hex()} at address {address:#x} does not have the bytes that its id names")
+        if damage is not None:
+            self._env.damaged = True
         return None, damage
 
     def _object(self, address: int) -> Object:
@@ -251,6 +254,12 @@ class LmdbReader:
         """Yield every object with its address, lane by lane in order, each confirmed as by `at`."""
         for first, past in zip(FIRST, PAST, strict=True):
             yield from self.between(first, past)
+
+    def sound(self, tell: Callable[[Unreadable], object]) -> Iterator[tuple[int, Object]]:
+        """Yield every object that can be read, as `objects` does, and in the end tell of those that cannot."""
+        from runstore.store.lmdb.sound import sound  # only for the care of a store
+
+        return sound(self, tell)
 
     def count(self) -> int:
         """Return the number of objects that the index lists; an object stored anew beside its damaged bytes counts twice."""

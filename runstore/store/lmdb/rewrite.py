@@ -26,6 +26,7 @@ from runstore.store.lmdb.fork import LIVE
 from runstore.store.lmdb.handle import Handle
 from runstore.store.lmdb.index import INDEX, PREFIX
 from runstore.store.lmdb.read import LmdbReader
+from runstore.store.lmdb.sound import Addresses
 from runstore.store.lmdb.values import to_value
 from runstore.store.lmdb.write import LmdbWriter
 from runstore.store.protocol import Reader, Writer
@@ -139,12 +140,12 @@ class _Copier:
         self._packers = {to: Packer(to, level) for to in LANES}
         self._stored = dict(self.next)
         self._rows = [bytearray() for _ in range(256)]
-        self._seen = {lane: bytearray() for lane in LANES}
+        self._seen = Addresses()
         self._uncommitted = 0
 
     def add(self, address: int, source: LmdbReader) -> None:
         """Copy the object at an address, once."""
-        if self._again(address):
+        if not self._seen.add(address):
             return
         item = source.at(address)
         to = lane_for(item.kind, len(item.body))
@@ -157,16 +158,6 @@ class _Copier:
         cut = self._packers[to].add(item)
         if cut is not None:
             self._store(to, cut)
-
-    def _again(self, address: int) -> bool:
-        seen = self._seen[address >> LANE_SHIFT]
-        byte, bit = divmod(address & ((1 << LANE_SHIFT) - 1), 8)
-        if byte >= len(seen):
-            seen.extend(bytes(byte - len(seen) + 4096))
-        if seen[byte] >> bit & 1:
-            return True
-        seen[byte] |= 1 << bit
-        return False
 
     def _store(self, to: int, cut: Cut) -> None:
         n, size = len(cut.objects), cut.size

@@ -127,7 +127,8 @@ class LmdbStore:
 
     def known(self, id: bytes) -> bool:
         """True if this process remembers that the object is stored in the current generation. False says nothing."""
-        return id in self.handle.env.known
+        env = self.handle.env
+        return not env.damaged and id in env.known
 
     def rewrite(self, order: Callable[[Reader], Iterable[int]], *, level: int, rebuild: Callable[[Writer], None]) -> Mapping[str, Any]:
         """Copy the objects at the addresses that `order` gives, in that order, into a new data file, and move the store there.

@@ -113,4 +113,19 @@ def _strays(reader: LmdbReader) -> Iterator[Finding]:
             message = f"the object {name} is listed at address {address:#x}, and nothing is there"
         except Damaged as error:
             message = f"the object {name} at address {address:#x} cannot be read: {error}"
-        yield Finding("unreadable", name, message)
+        again = _sound_copy(reader, prefix, address)
+        if again is None:
+            yield Finding("unreadable", name, message)
+        else:
+            told = f"{message}; a sound copy was stored at address {again:#x} since, and `runstore pack` drops the damaged one"
+            yield Finding("damaged-copy", name, told)
+
+
+def _sound_copy(reader: LmdbReader, prefix: bytes, but: int) -> int | None:
+    for address in reader.candidates(prefix):
+        try:
+            if address != but and reader.segment(address).make(address - reader.segment(address).first).id[:PREFIX] == prefix:
+                return address
+        except (Damaged, NotFound):
+            continue
+    return None
