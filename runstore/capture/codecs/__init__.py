@@ -15,6 +15,7 @@ from runstore.capture.codecs.bedrock_invoke import BedrockInvoke
 from runstore.capture.codecs.cohere_chat import CohereChat1, CohereChat2, CohereGenerate
 from runstore.capture.codecs.contract import Answer, Codec, Decoded, Request, Unresolved
 from runstore.capture.codecs.gemini_generate import GeminiGenerate
+from runstore.capture.codecs.media import lift
 from runstore.capture.codecs.mistral_chat import MistralChat
 from runstore.capture.codecs.ollama import OllamaChat, OllamaEmbed, OllamaGenerate
 from runstore.capture.codecs.openai_chat import OpenAIChat
@@ -24,7 +25,7 @@ from runstore.capture.codecs.openai_responses import OpenAIResponses
 from runstore.capture.codecs.urls import Headers
 from runstore.errors import InvalidInput
 
-__all__ = ["CODECS", "Answer", "Codec", "Decoded", "Request", "Unresolved", "codec_for", "codec_named"]
+__all__ = ["CODECS", "Answer", "Codec", "Decoded", "Request", "Unresolved", "codec_for", "codec_named", "lift"]
 
 CODECS: tuple[Codec, ...] = (
     MistralChat(),  # before the API whose form it has

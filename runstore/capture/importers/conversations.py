@@ -1,8 +1,9 @@
 """Import of conversations: JSON lines of {"conversation_id", "model"?, "tools"?, "messages": [...]}, plain or zstd.
 
 Every assistant message is one execution. Its run holds the leading system and developer messages as the prompt and the other messages
-before it as the history; what the line does not say is unknown. A conversation is a chain of its own on heads/conversations/ID.
-Nothing that is written depends on the time, the place or the person, so that importing twice gives the same ids and adds nothing.
+before it as the history, base64 media as the codecs keep them; what the line does not say is unknown. A conversation is a chain of its own
+on heads/conversations/ID. Nothing that is written depends on the time, the place or the person, so that importing twice gives the same
+ids and adds nothing.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO, NamedTuple
 
+from runstore.capture.codecs.media import lift
 from runstore.capture.importers import naming
 from runstore.errors import InvalidInput
 from runstore.model.jsontext import parse_json
@@ -128,7 +130,7 @@ def conversation_chain(line: Any, dropped: dict[str, int]) -> Chain:
     for position, message in enumerate(messages):
         if not isinstance(message, dict) or not isinstance(message.get("role"), str):
             raise InvalidInput(f"messages[{position}] is no message: an object with a `role`")
-    return Chain(ref_of(identity), tuple(_drafts(line, identity, messages, dropped)))
+    return Chain(ref_of(identity), tuple(_drafts(line, identity, lift(messages), dropped)))
 
 
 def ref_of(identity: str) -> str:
