@@ -6,13 +6,14 @@ Whether an object is there is answered from the indexes, which are claims; its b
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING
 
 from runstore.errors import Damaged, InvalidInput, NotFound
 from runstore.model.ids import ID_BYTES, Link, Object
 from runstore.refs import TABLES
 from runstore.runs.tables import GENERATION_BYTES, GENERATIONS
+from runstore.store.checks import Unreadable
 from runstore.store.protocol import ADDRESS_BYTES, LANE_SHIFT, StoredFrame
 
 if TYPE_CHECKING:
@@ -110,6 +111,10 @@ class BucketReader:
         """Yield every object with its address, lane by lane in order."""
         for lane in range(3):
             yield from self.between(lane << LANE_SHIFT | 1, (lane + 1) << LANE_SHIFT)
+
+    def sound(self, tell: Callable[[Unreadable], object]) -> Iterator[tuple[int, Object]]:
+        """As `objects`: what is damaged in a bucket is Damaged. Buckets are not rewritten object by object."""
+        return self.objects()
 
     def count(self) -> int:
         """Return the number of objects, one that lies in several packs counted once."""
