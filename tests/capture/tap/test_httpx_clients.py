@@ -73,10 +73,13 @@ def test_a_stream_is_seen_chunk_by_chunk(module: Any) -> None:
     """The program gets each chunk as it came, and the handler before it."""
     watching = Watching()
     chunks = Chunks(module, [b"one", b"two"])
-    with in_force(watching), client(module, lambda request: module.Response(200, stream=chunks.stream)) as made:
-        with made.stream("POST", URL) as response:
-            for got in response.iter_raw():
-                assert watching.seen[0].chunks[-1] == got
+    with (
+        in_force(watching),
+        client(module, lambda request: module.Response(200, stream=chunks.stream)) as made,
+        made.stream("POST", URL) as response,
+    ):
+        for got in response.iter_raw():
+            assert watching.seen[0].chunks[-1] == got
     assert watching.seen[0].chunks == [b"one", b"two"]
     assert watching.seen[0].ends[0] == (True, None)
     assert chunks.stream.closed
@@ -86,9 +89,12 @@ def test_a_program_that_stops_reading_and_closes_is_seen(module: Any) -> None:
     """Closing after the first chunk ends the watching, incomplete."""
     watching = Watching()
     chunks = Chunks(module, [b"one", b"two"])
-    with in_force(watching), client(module, lambda request: module.Response(200, stream=chunks.stream)) as made:
-        with made.stream("POST", URL) as response:
-            next(response.iter_raw())
+    with (
+        in_force(watching),
+        client(module, lambda request: module.Response(200, stream=chunks.stream)) as made,
+        made.stream("POST", URL) as response,
+    ):
+        next(response.iter_raw())
     assert watching.seen[0].body == b"one"
     assert watching.seen[0].ends[0] == (False, None)
 
@@ -97,9 +103,12 @@ def test_an_error_while_reading_reaches_both(module: Any) -> None:
     """The program gets the transport's error, and the handler is told of it."""
     watching = Watching()
     broken = Chunks(module, [b"one"], module.ReadError("gone"))
-    with in_force(watching), client(module, lambda request: module.Response(200, stream=broken.stream)) as made:
-        with pytest.raises(module.ReadError, match="gone"):
-            made.post(URL)
+    with (
+        in_force(watching),
+        client(module, lambda request: module.Response(200, stream=broken.stream)) as made,
+        pytest.raises(module.ReadError, match="gone"),
+    ):
+        made.post(URL)
     assert watching.seen[0].ends[0][0] is False
     assert isinstance(watching.seen[0].ends[0][1], module.ReadError)
 
@@ -191,9 +200,12 @@ def test_what_passes_is_left_alone(module: Any) -> None:
             return PASS
 
     chunks = Chunks(module, [b"one"])
-    with in_force(Passing()), client(module, lambda request: module.Response(200, stream=chunks.stream)) as made:
-        with made.stream("POST", URL) as response:
-            assert not hasattr(response.stream, "_watcher")
+    with (
+        in_force(Passing()),
+        client(module, lambda request: module.Response(200, stream=chunks.stream)) as made,
+        made.stream("POST", URL) as response,
+    ):
+        assert not hasattr(response.stream, "_watcher")
 
 
 def test_taking_the_tap_off_restores_the_clients() -> None:
