@@ -187,7 +187,7 @@ class BucketStore:
         """Raise Unavailable: packs are written, and the root moved."""
         return self._refuse()
 
-    def prepare(self, objects: Iterable[Object]) -> Batch:
+    def prepare(self, objects: Iterable[Object], reader: Reader | None = None) -> Batch:
         """Raise Unavailable."""
         return self._refuse()
 
