@@ -9,7 +9,7 @@ from contextlib import AbstractContextManager, contextmanager
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, BinaryIO
 
-from runstore.cli import inputs
+from runstore.cli import inputs, redaction
 from runstore.cli.context import Context
 from runstore.cli.declare import JSON, Command, Parameter, argument, flag, option
 from runstore.cli.errors import DONE, PARTLY, say
@@ -22,6 +22,10 @@ if TYPE_CHECKING:
 REF = option("--ref", metavar="NAME", help="Put all on this ref, as one chain a file. Default: a ref for each session of the source.")
 REPORT = flag("--report", help="Say for each API how exact the import was.")
 
+REDACT = flag("--redact", help="Mask secrets before anything is written, and say where.")
+NO_REDACT = flag("--no-redact", help="Keep everything, whatever runstore.toml says.")
+REFUSE = flag("--refuse-secrets", help="Leave out calls that hold a secret, and name them.")
+
 _COLUMNS = ("exchanges", "decoded", "byte_exact", "json_equal", "raw_kept", "served", "unresolved")
 _COMMON = """An entry that cannot be read is named and skipped: exit code 3. Importing again, or
 elsewhere, gives the same ids and adds nothing. What the source does not say is unknown. The store is made if there is none."""
@@ -30,14 +34,37 @@ elsewhere, gives the same ids and adds nothing. What the source does not say is 
 def command(format: str, *parameters: Parameter, help: str, examples: str) -> Command:
     """Declare the command that imports a format; `help` says in its own words what becomes of the source."""
 
-    def run(context: Context, *, files: tuple[str, ...], ref: str | None, report: bool, json: bool, **options: Any) -> int:
-        return import_files(context, format, files, ref=ref, report=report, json=json, **options)
+    def run(context: Context, *, files: tuple[str, ...], redact: bool, no_redact: bool, refuse_secrets: bool, **options: Any) -> int:
+        choice = redaction.choice(mask=redact, off=no_redact, refuse=refuse_secrets)
+        return import_files(context, format, files, choice=choice, **options)
 
-    return Command(run, argument("FILE", name="files", many=True), REF, REPORT, *parameters, JSON, help=help + _COMMON, examples=examples)
+    return Command(
+        run,
+        argument("FILE", name="files", many=True),
+        REF,
+        REPORT,
+        REDACT,
+        NO_REDACT,
+        REFUSE,
+        *parameters,
+        JSON,
+        help=help + _COMMON,
+        examples=examples,
+    )
 
 
-def import_files(context: Context, format: str, files: Sequence[str], *, ref: str | None, report: bool, json: bool, **options: Any) -> int:
-    """Import files of a format, and say what was new. `options` go to the reader."""
+def import_files(
+    context: Context,
+    format: str,
+    files: Sequence[str],
+    *,
+    choice: str | None,
+    ref: str | None,
+    report: bool,
+    json: bool,
+    **options: Any,
+) -> int:
+    """Import files of a format, and say what was new. `choice` is that of redaction; `options` go to the reader."""
     from runstore.capture.importers.intake import import_entries
     from runstore.cli.progress import Progress
 
@@ -45,8 +72,11 @@ def import_files(context: Context, format: str, files: Sequence[str], *, ref: st
     read: Callable[..., Any] = module.read
     sources = [(inputs.name_of(file), _opened(file)) for file in files]
     repo = context.repo_to_write()
+    redactor = redaction.redactor_of(repo, choice)
     with Progress("importing", "calls") as progress:
-        outcome = import_entries(repo, format, lambda name, stream: read(name, stream, **options), sources, ref=ref, progress=progress.add)
+        outcome = import_entries(
+            repo, format, lambda name, stream: read(name, stream, **options), sources, ref=ref, redactor=redactor, progress=progress.add
+        )
     _tell(outcome)
     if json and report:
         for row in outcome.report:

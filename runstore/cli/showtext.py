@@ -17,7 +17,7 @@ from runstore.query.summary import Summaries
 from runstore.query.summary import tokens as counted
 from runstore.refs import short_name
 from runstore.runs.absence import ERASED, PROMISED, fetcher
-from runstore.runs.completeness import COMPLETE, REPEATABLE
+from runstore.runs.completeness import COMPLETE, REPEATABLE, redactions
 from runstore.store.protocol import Reader
 
 _LABEL = 12
@@ -90,9 +90,16 @@ class _ShowText:
         for name, told in (("message", execution.message), ("cause", None if execution.cause is None else self._short(execution.cause))):
             if told:
                 yield self._field(name, clip(safe.line(told), self._out.width - _LABEL))
+        masked = redactions(execution.notes)
         if execution.notes:
-            notes = (safe.line(f"{key}={preview.plain(value)}") for key, value in execution.notes.items())
-            yield from self._fields("notes", preview.wrap(notes, self._out.width - _LABEL, 2))
+            notes = [
+                safe.line(f"{key}={preview.plain(value)}") for key, value in execution.notes.items() if not (masked and key == "redacted")
+            ]
+            if notes:
+                yield from self._fields("notes", preview.wrap(notes, self._out.width - _LABEL, 2))
+        if masked:
+            more = [f"and {len(masked) - _MOST_LISTED} more"] if len(masked) > _MOST_LISTED else []
+            yield from self._fields("redacted", [safe.line(f"{rule} at {at}") for at, rule in masked[:_MOST_LISTED]] + more)
 
     def _slot(self, name: str, slot: Slot) -> Iterator[str]:
         if isinstance(slot, SlotState):

@@ -8,14 +8,17 @@ The rules stand in `RULES`; what each says and cannot know is in docs/how-to/che
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
+from itertools import islice
 from typing import Any, NamedTuple
 
 from runstore.errors import Damaged
 from runstore.model.encoding import decode_trusted
+from runstore.model.executions import decode_execution_trusted
 from runstore.model.ids import Kind, Link
 from runstore.model.lists import elements
 from runstore.model.slots import CORE_SLOTS, FURTHER_SLOTS
 from runstore.model.trees import UNKNOWN, Slot, SlotState, decode_tree_trusted
+from runstore.runs.lookup import executions_of
 from runstore.runs.pinning import SERVED, WEIGHTS, is_stated, pinned
 from runstore.runs.references import Reference, hosted_tools, pointer_alone, references
 from runstore.store.protocol import Reader
@@ -24,6 +27,7 @@ COMPLETE = "complete"
 REPEATABLE = "repeatable"
 _CONTENT = ("prompt", "parameters", "documents", "tools", "history", "output_format", "extra")
 _REMEMBERED = 100_000
+_MOST_EXECUTIONS = 10
 
 
 class Finding(NamedTuple):
@@ -141,6 +145,7 @@ class Checker:
         slots = decode_tree_trusted(tree.body)
         composition = Composition(self, slots)
         findings = [finding for rule in RULES if rule.verdict == COMPLETE for finding in rule.find(rule, composition)]
+        findings += self._redacted(run, execution)
         complete = all(finding.holds is not False for finding in findings)
         if not complete:
             findings.append(
@@ -151,6 +156,18 @@ class Checker:
         order = (*CORE_SLOTS, *FURTHER_SLOTS)
         names = [*(name for name in order if name in slots), *sorted(slots.keys() - {*order})]
         return Verdict(run, execution, complete, repeatable, {name: composition.state(name) for name in names}, tuple(findings))
+
+    def _redacted(self, run: Link, execution: Link | None) -> Iterator[Finding]:
+        """Yield what was masked in the request of the execution, or of those of the run: what was sent is not what is recorded."""
+        found = [self.reader.get(execution.id)] if execution is not None else islice(executions_of(self.reader, run.id), _MOST_EXECUTIONS)
+        told: dict[tuple[str, str], None] = {}
+        for one in found:
+            told |= dict.fromkeys(redactions(decode_execution_trusted(one.body).notes))
+        for at, rule in told:
+            if not at.startswith(("/response/", "/execution/", "/error")):
+                yield Finding(
+                    "redacted", COMPLETE, None, "", False, f"a secret ({rule}) was masked at {at}: what was sent is not what is recorded"
+                )
 
     def has(self, link: Link) -> bool:
         """True if an object is in the store."""
@@ -172,6 +189,13 @@ class Checker:
             hosted = tuple(dict.fromkeys(hosted_tools(value))) if slot in ("tools", "extra") else ()
             self._scans[key] = Scan(found, missing, hosted, slot == "documents" and pointer_alone(value))
         return self._scans[key]
+
+
+def redactions(notes: Mapping[str, Any] | None) -> list[tuple[str, str]]:
+    """Return what the notes of an execution say was masked before it was recorded: (JSON pointer, name of the rule)."""
+    told = (notes or {}).get("redacted")
+    found = [one for one in told if isinstance(one, dict)] if isinstance(told, list) else []
+    return [(one["at"], one["rule"]) for one in found if isinstance(one.get("at"), str) and isinstance(one.get("rule"), str)]
 
 
 def check(reader: Reader, run: Link, execution: Link | None = None) -> Verdict:

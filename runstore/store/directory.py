@@ -35,12 +35,13 @@ class NetworkFileSystem(UserWarning):
 
 
 class Config(NamedTuple):
-    """What `runstore.toml` says."""
+    """What `runstore.toml` says. `capture` is the table of that name: texts, numbers, true and false, and tables of texts."""
 
     format: int = FORMAT
     default_ref: str | None = None
     actor: str | None = None
     remotes: dict[str, dict[str, str]] = {}  # noqa: RUF012 - never changed in place; a new Config is made instead
+    capture: dict[str, Any] = {}  # noqa: RUF012 - the same
 
 
 def data_name(generation: int) -> str:
@@ -209,7 +210,7 @@ def read_config(directory: str) -> Config:
 
 
 def _checked(data: dict[str, Any], path: str) -> Config:
-    for key, kind in (("format", int), ("default_ref", str), ("actor", str), ("remotes", dict)):
+    for key, kind in (("format", int), ("default_ref", str), ("actor", str), ("remotes", dict), ("capture", dict)):
         if key in data and type(data[key]) is not kind:
             raise InvalidInput(f"{path}: {key} is no {kind.__name__}", kind="bad-settings")
     remotes = data.get("remotes", {})
@@ -217,7 +218,15 @@ def _checked(data: dict[str, Any], path: str) -> Config:
         if not isinstance(entry, dict) or "url" not in entry or not all(isinstance(value, str) for value in entry.values()):
             raise InvalidInput(f"{path}: the remote {name} is no table of strings with a url", kind="bad-settings")
         _refuse_credentials(name, entry["url"])
-    return Config(data.get("format", FORMAT), data.get("default_ref"), data.get("actor"), remotes)
+    capture = data.get("capture", {})
+    for key, value in capture.items():
+        if not (_is_plain(value) or (isinstance(value, dict) and all(isinstance(item, str) for item in value.values()))):
+            raise InvalidInput(f"{path}: capture.{key} is no text, number, true, false or table of texts", kind="bad-settings")
+    return Config(data.get("format", FORMAT), data.get("default_ref"), data.get("actor"), remotes, capture)
+
+
+def _is_plain(value: Any) -> bool:
+    return isinstance(value, str | int | float | bool)
 
 
 def _refuse_credentials(name: str, url: str) -> None:
@@ -245,7 +254,16 @@ def render(config: Config) -> bytes:
     ]
     for name, entry in sorted(config.remotes.items()):
         lines += ["", f"[remotes.{_key(name)}]", *(f"{_key(key)} = {_quoted(value)}" for key, value in sorted(entry.items()))]
+    tables = {key: value for key, value in config.capture.items() if isinstance(value, dict)}
+    if config.capture:
+        lines += ["", "[capture]", *(f"{_key(key)} = {_written(value)}" for key, value in config.capture.items() if key not in tables)]
+    for name, entry in tables.items():
+        lines += ["", f"[capture.{_key(name)}]", *(f"{_key(key)} = {_quoted(value)}" for key, value in entry.items())]
     return ("\n".join(lines) + "\n").encode("utf-8")
+
+
+def _written(value: Any) -> str:
+    return _quoted(value) if isinstance(value, str) else str(value).lower()
 
 
 def _key(name: str) -> str:

@@ -1,8 +1,10 @@
 """`runstore import`: recorded calls from files of other tools."""
 
+import json
 from pathlib import Path
 
 from tests.capture.importers.conftest import line
+from tests.capture.redaction.secrets import TOKENS
 from tests.cli.conftest import Cli
 
 
@@ -51,3 +53,30 @@ def test_undo_takes_a_whole_import_back(cli: Cli) -> None:
     cli("import", "exchanges", "calls.jsonl")
     cli("undo")
     assert cli("refs").out == ""
+
+
+def test_redaction_masks_and_is_told(cli: Cli) -> None:
+    """With --redact the secret is nowhere in the output of show, which names its place; check ends with 14."""
+    secret = TOKENS["github-token"]
+    Path("calls.jsonl").write_bytes(line(request_body=json.dumps({"model": "m", "messages": [{"role": "user", "content": secret}]})))
+    cli("import", "exchanges", "calls.jsonl", "--redact")
+    shown = cli("show", "@").out
+    assert "github-token at /request/body/messages/0/content" in shown
+    assert secret not in cli("dump").out
+    assert "was masked at" in cli("check", "@", code=14).out
+
+
+def test_settings_turn_redaction_on_and_an_option_off(cli: Cli) -> None:
+    """`redact = "mask"` holds for imports; --no-redact goes before it."""
+    cli("init")
+    with Path(".runstore/runstore.toml").open("a") as settings:
+        settings.write('[capture]\nredact = "refuse"\n')
+    Path("calls.jsonl").write_bytes(line(request_body=json.dumps({"model": "m", "prompt": TOKENS["github-token"]})))
+    assert "holds a secret (github-token) at /request/body/prompt" in cli("import", "exchanges", "calls.jsonl", code=3).err
+    assert cli("import", "exchanges", "calls.jsonl", "--no-redact").out.startswith("1 execution ")
+
+
+def test_options_of_redaction_exclude_one_another(cli: Cli) -> None:
+    """Two of them are a mistake."""
+    Path("calls.jsonl").write_bytes(line())
+    cli("import", "exchanges", "calls.jsonl", "--redact", "--no-redact", code=2)

@@ -90,4 +90,4 @@ def _session(line: dict[str, Any], file: str) -> Session:
     if not isinstance(source, str) or not source:
         return (file,)
     parts = urlsplit(source)
-    return tuple(part for part in (parts.netloc, *parts.path.split("/")) if part) or (file,)
+    return tuple(part for part in (parts.netloc.rpartition("@")[2], *parts.path.split("/")) if part) or (file,)

@@ -12,7 +12,7 @@ from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING, Any, BinaryIO, NamedTuple
 
 from runstore import refs
-from runstore.capture.assemble import Label, Redact, assemble
+from runstore.capture.assemble import Label, assemble
 from runstore.capture.importers import naming
 from runstore.capture.importers.entries import Bad, Call, Entry, Session, Told
 from runstore.capture.importers.report import Report, Row
@@ -21,19 +21,12 @@ from runstore.runs import compose
 from runstore.runs.record import Chain, Draft
 
 if TYPE_CHECKING:
+    from runstore.capture.redaction import Redactor
     from runstore.repo import Repo
 
 GROUP = 1024
 Read = Callable[[str, BinaryIO], Iterator[Entry]]
 Source = tuple[str, AbstractContextManager[BinaryIO]]
-RedactTold = Callable[[dict[str, Any], dict[str, Any]], tuple[dict[str, Any], dict[str, Any], list[Any]]]
-
-
-class Masks(NamedTuple):
-    """What masks secrets: in exchanges, and in slots and fields. Either raises Refused to leave a call out."""
-
-    exchange: Redact
-    told: RedactTold
 
 
 class Skipped(NamedTuple):
@@ -66,7 +59,7 @@ def import_entries(
     sources: Iterable[Source],
     *,
     ref: str | None = None,
-    masks: Masks | None = None,
+    redactor: Redactor | None = None,
     progress: Callable[[int], None] | None = None,
     compact: bool = True,
 ) -> Outcome:
@@ -75,7 +68,7 @@ def import_entries(
     `progress` is called with the number of entries taken since the last call. The store is packed at the end if the import brought much of
     what it holds. What has been recorded stands if a later entry, or the store, fails.
     """
-    session = _Intake(repo, format, ref, masks)
+    session = _Intake(repo, format, ref, redactor)
     for name, opened in sources:
         with opened as stream:
             entries = read(name, stream)
@@ -104,11 +97,11 @@ def import_entries(
 class _Intake:
     """The state of one import: the chain that grows, the chains that wait for the next transaction, and the counts."""
 
-    def __init__(self, repo: Repo, format: str, ref: str | None, masks: Masks | None) -> None:
+    def __init__(self, repo: Repo, format: str, ref: str | None, redactor: Redactor | None) -> None:
         self._repo = repo
         self._format = format
         self._ref = None if ref is None else refs.full_name(ref)
-        self._masks = masks
+        self._redactor = redactor
         self._importing = repo.importing()
         self._session: Session | None = None
         self._chain: list[Draft] = []
@@ -124,10 +117,13 @@ class _Intake:
         if isinstance(entry, Bad):
             self.skipped.append(Skipped(name, entry.place, entry.reason))
             return
-        if self._ref is None and entry.session != self._session:
-            self.close()
-            self._session = entry.session
         try:
+            if self._redactor is not None:
+                parts, _ = self._redactor.value(list(entry.session))
+                entry = entry._replace(session=tuple(parts))
+            if self._ref is None and entry.session != self._session:
+                self.close()
+                self._session = entry.session
             draft = self._call(entry) if isinstance(entry, Call) else self._told(entry)
         except (InvalidInput, Refused) as error:
             self.skipped.append(Skipped(name, entry.place, str(error)))
@@ -160,8 +156,11 @@ class _Intake:
         self._waiting, self._size = [], 0
 
     def _call(self, entry: Call) -> Draft | None:
-        label = Label(session="/".join(entry.session), notes={**entry.notes, "import": self._format}, nonce=self._nonce(entry.source))
-        made = assemble(entry.exchange, label, redact=self._masks.exchange if self._masks else None)
+        notes = {**entry.notes, "import": self._format}
+        if self._redactor is not None:
+            notes, _ = self._redactor.value(notes)
+        label = Label(session="/".join(entry.session), notes=notes, nonce=self._nonce(entry.source))
+        made = assemble(entry.exchange, label, redact=self._redactor)
         if made is None:
             return None
         draft = compose.draft(made.run, self._ref_of(entry.session), made.fields)
@@ -170,11 +169,12 @@ class _Intake:
 
     def _told(self, entry: Told) -> Draft:
         slots, fields = dict(entry.slots), dict(entry.fields)
-        notes = {"session": "/".join(entry.session), **(fields.get("notes") or {}), "import": self._format}
         found: list[Any] = []
-        if self._masks is not None:
-            slots, fields, found = self._masks.told(slots, fields)
-            notes |= {"redacted": found} if found else {}
+        if self._redactor is not None:
+            slots, fields, found = self._redactor.told(slots, fields)
+        notes = {"session": "/".join(entry.session), **(fields.get("notes") or {}), "import": self._format}
+        if found:
+            notes["redacted"] = found
         run = compose.run_from_mapping(slots)
         fields = {"status": "ok", **fields, "notes": notes, "nonce": self._nonce(entry.source)}
         draft = compose.draft(run, self._ref_of(entry.session), fields)

@@ -79,12 +79,13 @@ class Redactor:
         if found and self._refuse:
             first = found[0]
             raise Refused(
-                f"the call holds a secret ({first['rule']}) at {first['at']}",
+                f"the call holds a secret ({first['rule']}) at {self._scanner.mask(first['at'])[0]}",
                 hint='take it out of what is sent, or let it be masked: redact = "mask"',
                 kind="secret-found",
             )
-        distinct = {(one["at"], one["rule"]): one for one in found}
-        return tuple(distinct.values())[:MOST_TOLD]
+        distinct = dict.fromkeys((one["at"], one["rule"]) for one in found)
+        # A pointer is made of keys, and a key may be what was masked.
+        return tuple([_found(self._scanner.mask(at)[0], rule) for at, rule in list(distinct)[:MOST_TOLD]])
 
     def _text(self, text: str, at: str, found: list[Found]) -> str:
         masked, findings = self._scanner.mask(text)

@@ -32,7 +32,7 @@ class Rule(NamedTuple):
 
 
 # Not inside a word, nor in a long stretch of base64; what an escape (`\n`) ends in is no part of either.
-_EDGE = r"(?:(?<![A-Za-z0-9])(?<![A-Za-z0-9+/_-]{16}[+/_-])|(?<=\\[nrtbf]))"
+_EDGE = r"(?:(?<![A-Za-z0-9])(?<![A-Za-z0-9+/_-]{400}[+/_-])|(?<=\\[nrtbf]))"
 _WORD = "-A-Za-z0-9_"
 
 
@@ -100,7 +100,8 @@ RULES: tuple[Rule, ...] = (
     _token("alibaba-access-key", "LTAI", r"[A-Za-z0-9]{16,}", accept=has_digit),
     _token("digitalocean-token", "dop_v1_ doo_v1_ dor_v1_", r"[a-f0-9]{64}"),
     _token("cloudflare-origin-key", "v1.0-", r"[a-f0-9]{24}-[a-f0-9]{140,}"),
-    _token("fly-token", "fo1_ fm1r_ fm1a_ fm2_", r"[A-Za-z0-9+/_-]{40,}={0,3}"),
+    _token("fly-token", "fo1_", rf"[{_WORD}]{{40,}}"),
+    _token("fly-token", "fm1r_ fm1a_ fm2_", r"[A-Za-z0-9+/]{80,}={0,3}"),
     _token("supabase-token", "sbp_ sb_secret_", r"[A-Za-z0-9_-]{30,}"),
     _token("planetscale-token", "pscale_tkn_ pscale_oauth_ pscale_pw_", r"[A-Za-z0-9_=.-]{32,}"),
     _token("heroku-key", "HRKU-", rf"[{_WORD}]{{36,}}"),
@@ -117,9 +118,10 @@ RULES: tuple[Rule, ...] = (
     _token("rubygems-token", "rubygems_", r"[a-f0-9]{48}"),
     _token("docker-token", "dckr_pat_ dckr_oat_", rf"[{_WORD}]{{27,}}"),
     _token("postman-key", "PMAK-", r"[a-f0-9]{24}-[a-f0-9]{34}"),
-    _token("grafana-token", "glsa_ glc_", r"[A-Za-z0-9_+/=]{32,}"),
+    _token("grafana-token", "glsa_", r"[A-Za-z0-9_]{32,}"),
+    _token("grafana-token", "glc_eyJ", r"[A-Za-z0-9+/]{32,}={0,3}"),
     _token("new-relic-key", "NRAK- NRII- NRJS-", r"[A-Za-z0-9-]{19,}"),
-    _token("sentry-token", "sntrys_ sntryu_", r"[A-Za-z0-9_+/=]{40,}"),
+    _token("sentry-token", "sntrys_ sntryu_", r"[A-Za-z0-9_+=]{40,}"),
     _token("dynatrace-token", "dt0c01. dt0s16.", r"[A-Z0-9]{24}\.[A-Z0-9]{64}"),
     _token("artifactory-key", "AKCp", r"[A-Za-z0-9]{60,}"),
     # Services
@@ -127,7 +129,8 @@ RULES: tuple[Rule, ...] = (
     _token("slack-webhook", "hooks.slack.com/", r"(?:services|workflows|triggers)/[A-Za-z0-9+/]{40,}"),
     _token("discord-webhook", "discord.com/api/webhooks/ discordapp.com/api/webhooks/", rf"\d{{17,20}}/[{_WORD}]{{60,}}"),
     _token("teams-webhook", "webhook.office.com/webhookb2/", r"[A-Za-z0-9@/-]{80,}"),
-    _token("stripe-key", "sk_live_ sk_test_ rk_live_ rk_test_ whsec_", r"[A-Za-z0-9+/=]{16,}"),
+    _token("stripe-key", "sk_live_ sk_test_ rk_live_ rk_test_", r"[A-Za-z0-9]{16,}"),
+    _token("stripe-key", "whsec_", r"[A-Za-z0-9+/]{30,}={0,2}"),
     _token("square-token", "sq0atp- sq0csp- EAAA", rf"[{_WORD}]{{22,}}", accept=has_digit),
     _token("shopify-token", "shpat_ shpca_ shppa_ shpss_", r"[a-fA-F0-9]{32}"),
     _token("sendgrid-key", "SG.", rf"[{_WORD}]{{16,}}\.[{_WORD}]{{32,}}"),

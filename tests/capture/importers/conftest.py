@@ -11,7 +11,8 @@ from typing import Any, NamedTuple
 import pytest
 
 import runstore
-from runstore.capture.importers.intake import Masks, Outcome, Read, import_entries
+from runstore.capture.importers.intake import Outcome, Read, import_entries
+from runstore.capture.redaction import Redactor
 from runstore.repo import Repo
 from runstore.runs.view import ExecutionView
 
@@ -31,10 +32,12 @@ class Imports(NamedTuple):
 
     repo: Repo
 
-    def __call__(self, format: str, read: Read, *files: tuple[str, bytes], ref: str | None = None, masks: Masks | None = None) -> Outcome:
+    def __call__(
+        self, format: str, read: Read, *files: tuple[str, bytes], ref: str | None = None, redactor: Redactor | None = None
+    ) -> Outcome:
         """Import files, given by name and bytes."""
         sources = [(name, BytesIO(data)) for name, data in files]
-        return import_entries(self.repo, format, read, sources, ref=ref, masks=masks)
+        return import_entries(self.repo, format, read, sources, ref=ref, redactor=redactor)
 
     def executions(self) -> list[ExecutionView]:
         """Return all executions, newest first."""
