@@ -429,8 +429,8 @@ def test_a_checker_remembers_what_runs_share() -> None:
                 read.append(id)
             return obj
 
-        def address(self, id: bytes) -> Any:
-            return self._reader.address(id)
+        def __getattr__(self, name: str) -> Any:
+            return getattr(self._reader, name)
 
     with repo.read() as reader:
         counting: Any = Counting(reader)
