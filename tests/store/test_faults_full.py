@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import shutil
+import subprocess
+from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 
@@ -9,6 +12,7 @@ import pytest
 
 from runstore.errors import Unavailable
 from runstore.store.lmdb import LmdbStore, Settings
+from runstore.store.lmdb.lockfile import SIZE
 from runstore.testing.samples import NAMES, PAIRS, TABLES, noise, sample_objects
 from tests.store.processes import assert_whole, run
 from tests.store.workers import group, open_store, row
@@ -80,6 +84,37 @@ def test_a_full_disk(tmp_path: Path, limit: int) -> None:
     assert_whole(directory, {1: done})
     run("add_groups", directory, 2, 10)
     assert_whole(directory, {1: done, 2: set(range(10))})
+
+
+@pytest.fixture
+def small_disk(tmp_path: Path) -> Iterator[Path]:
+    """A disk of 400 kB, where this user may make one."""
+    place = tmp_path / "disk"
+    place.mkdir()
+    if shutil.which("mount") is None or subprocess.run(["mount", "-t", "tmpfs", "-o", "size=400k", "tmpfs", place], check=False).returncode:
+        pytest.skip("no disk can be mounted here")
+    yield place
+    subprocess.run(["umount", place], check=True)
+
+
+def test_a_disk_without_a_byte_left(small_disk: Path) -> None:
+    """On a full disk adding and rewriting end as `disk-full` and no process dies; reading goes on, and with room again so does adding."""
+    directory, filler = small_disk / "store", small_disk / "filler"
+    with open_store(directory) as store, store.write() as writer:
+        writer.put(sample_objects(10))
+    with suppress(OSError), filler.open("wb", buffering=0) as file:
+        while file.write(bytes(1000)):
+            continue
+    for locked in (True, False):  # the engine's lock file is made anew where there is none
+        assert run("use_a_full_disk", directory, "reading") == ["10"]
+        assert run("use_a_full_disk", directory, "adding") == ["disk-full"]
+        assert run("use_a_full_disk", directory, "rewriting") == ["disk-full"]
+        if locked:
+            (directory / "data-000001-lock").unlink()
+            filler.write_bytes(filler.read_bytes() + bytes(SIZE))
+    filler.unlink()
+    assert run("use_a_full_disk", directory, "rewriting") == ["10"]
+    assert run("use_a_full_disk", directory, "adding") == ["11"]
 
 
 def test_a_full_disk_while_rewriting(tmp_path: Path) -> None:

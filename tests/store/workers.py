@@ -192,6 +192,21 @@ def use_without_permission(directory: str) -> None:
             print(error.kind)
 
 
+def use_a_full_disk(directory: str, how: str) -> None:
+    """Open a store and read, add or rewrite; print how many objects it has, or the kind of the error."""
+    try:
+        with LmdbStore.open(directory, TABLES, read_only=how == "reading") as store:
+            if how == "adding":
+                with store.write() as writer:
+                    writer.put([sample_object(1_000, 100_000)])
+            elif how == "rewriting":
+                rewrite_once(store)
+            with store.read() as reader:
+                print(reader.count())
+    except RunstoreError as error:
+        print(error.kind)
+
+
 JOBS: dict[str, Callable[..., None]] = {
     job.__name__: job
     for job in (
@@ -204,6 +219,7 @@ JOBS: dict[str, Callable[..., None]] = {
         hold_lock,
         crash_in_rewrite,
         use_without_permission,
+        use_a_full_disk,
     )
 }
 

@@ -18,6 +18,7 @@ from runstore.errors import Damaged, Refused, RunstoreError, Unavailable
 from runstore.store.cache import Known, SegmentCache
 from runstore.store.lmdb.errors import code, is_read_only, translate
 from runstore.store.lmdb.header import Head, read_head
+from runstore.store.lmdb.lockfile import reserve
 from runstore.store.protocol import Table
 
 if TYPE_CHECKING:
@@ -232,6 +233,13 @@ def _open_raw(path: str, settings: Settings, *, writable: bool, lock: bool) -> l
     options.update(max_readers=MAX_READERS, max_spare_txns=0, readahead=False, sync=settings.durable, metasync=settings.durable)
     # py-lmdb carries two engines; a variable of the environment must not choose the other.
     options["lib_version"] = 0
+    if lock:
+        try:
+            reserve(path, FILE_MODE)
+        except OSError as error:
+            if writable:
+                raise translate(error, path) from error
+            options["lock"] = False
     for size in (settings.map_size, *(smaller for smaller in SMALLER_MAPS if smaller < settings.map_size)):
         try:
             return lmdb.open(path, map_size=size, **options)

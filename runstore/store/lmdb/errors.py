@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import os
 
 import lmdb
 
@@ -10,7 +11,8 @@ from runstore.errors import Busy, Closed, Damaged, Refused, RunstoreError, Unava
 
 _DAMAGED = (lmdb.CorruptedError, lmdb.PageNotFoundError, lmdb.InvalidError, lmdb.BadValsizeError, lmdb.IncompatibleError)
 _READ_ONLY = (errno.EACCES, errno.EPERM, errno.EROFS)
-_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+_ROOM = 1 << 20
 
 
 class Gone:
@@ -58,13 +60,28 @@ def translate(error: lmdb.Error | OSError, path: str, *, writing: bool = False) 
     return _system(code(error), str(error), path)
 
 
+def _has_no_room(path: str) -> bool:
+    """True if the disk, or what this process may write to one file, is used up but for what no write fills."""
+    import resource  # hardly ever needed
+
+    try:
+        place = os.statvfs(os.path.dirname(path))
+        size = os.path.getsize(path)
+    except OSError:
+        return False
+    limit = resource.getrlimit(resource.RLIMIT_FSIZE)[0]
+    return place.f_bavail * place.f_frsize < _ROOM or (limit != resource.RLIM_INFINITY and size + _ROOM > limit)
+
+
 def _system(number: int, text: str, path: str) -> RunstoreError:
-    if number in _FULL:
+    if number in FULL:
         return Unavailable(
             f"no room to write {path}: {text}", hint="free some space and run it again; what was stored before stands", kind="disk-full"
         )
     if number in _READ_ONLY:
         return Unavailable(f"{path} may not be written: {text}", hint="check the permissions of the store's directory", kind="read-only")
+    if number == errno.EIO and _has_no_room(path):
+        return _system(errno.ENOSPC, os.strerror(errno.ENOSPC), path)
     if number == errno.EIO:  # the engine says this also where a write was cut short for want of room
         hint = "look for free space and at the system's log; what was stored before stands"
         return Unavailable(f"{path} could not be read or written in full: {text}", hint=hint, kind="io")
