@@ -21,6 +21,8 @@ _SHARE = 5
 # Lines are laid out together in groups of this many, so that the first are shown before the last are read.
 _GROUP = 50
 _LEAST_SAID = 12
+# What stands before the refs in the first line of a block: an id, and with it a time.
+_ID, _HEAD = 10, 31
 _ARROW = " → "
 _Item = TypeVar("_Item")
 
@@ -99,7 +101,7 @@ class LogText:
         parts: list[str] = []
         used = 0
         for at, width in enumerate(self._widths):
-            if width and used + width + 2 <= room:
+            if width and used + width + 2 + _LEAST_SAID <= room:
                 parts.append(self._out.paint(pad(cells[at], width, right=at == right), *styles[at]))
                 used += width + 2
         mark = _mark(execution)
@@ -126,8 +128,8 @@ class LogText:
         head = [paint(self._short(entry.link), "yellow")]
         if execution.started is not None:
             head.append(times.local(execution.started))
-        head.append(paint(", ".join(entry.refs), "green"))
-        yield "  ".join(part for part in head if part)
+        names = clip_start(safe.line(", ".join(entry.refs)), max(room - (_HEAD if len(head) > 1 else _ID), _LEAST_SAID))
+        yield "  ".join([*head, *([paint(names, "green")] if names else [])])
         facts = [*_facts(execution, summary)]
         if facts:
             yield clip("    " + ", ".join(facts), room)

@@ -21,6 +21,7 @@ _UNITS = {"tools": "tool", "documents": "document", "history": "message", "outpu
 _SETTINGS = ("model", "parameters", "runtime", "environment", "usage", "notes")
 _FIRST_KEYS = ("name", "api")
 _ROLE_WIDTH = 9
+_MOST_ROLE = 20
 _READ_CHARACTERS = 4_000
 _LARGE = 1 << 64
 
@@ -59,11 +60,11 @@ def first_lines(text: str, width: int) -> list[str]:
     return [clip(line.strip(), width) for line in found[:_LINES]] + _more(left, "line")
 
 
-def message_line(message: Any) -> str:
-    """Return a message as one line: who speaks, and what."""
+def message_line(message: Any, role_width: int = _ROLE_WIDTH) -> str:
+    """Return a message as one line: who speaks, in so many columns, and what."""
     role = safe.line(role_of(message) or "")
     text = safe.line(text_of(message)[:_READ_CHARACTERS])
-    return f"{role.ljust(_ROLE_WIDTH)}  {text}" if role else text
+    return f"{role.ljust(role_width)}  {text}" if role else text
 
 
 def tokens(found: Tokens) -> str:
@@ -138,23 +139,25 @@ def _elements(slot: str, link: Link, fetch: Fetch, width: int) -> Iterator[str]:
         return
     shown: Sequence[int] = range(number) if number <= _LINES + 1 else (0, number - 2, number - 1) if slot == "history" else range(_LINES)
     digits = len(str(max(number - 1, 0)))
+    values = {index: at(index) for index in shown}
+    roles = max([_ROLE_WIDTH, *(min(len(role_of(value) or ""), _MOST_ROLE) for value in values.values())])
     before = -1
-    for index in shown:
+    for index, value in values.items():
         if index > before + 1:
             yield from _more(index - before - 1, "")
         before = index
-        yield clip(f"{str(index).rjust(digits)}  {_element_line(slot, at(index))}", width)
+        yield clip(f"{str(index).rjust(digits)}  {_element_line(slot, value, roles)}", width)
     yield from _more(number - before - 1, "")
 
 
-def _element_line(slot: str, value: Any) -> str:
+def _element_line(slot: str, value: Any, roles: int) -> str:
     if isinstance(value, bytes):
         return safe.line(bytes_line(value)[:_READ_CHARACTERS])
     if slot == "documents":
         label = safe.line(label_of(value))
         text = safe.line(text_of(value)[:_READ_CHARACTERS])
         return f"{label}: {text}" if label else text
-    return message_line(value)
+    return message_line(value, roles)
 
 
 def _more(number: int, thing: str) -> list[str]:

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 
 from runstore.cli import contents, preview, safe, times, verdicts
 from runstore.cli.ids import Shortener
-from runstore.cli.output import Output, clip, columns, count
+from runstore.cli.output import Output, clip, clip_start, columns, count
 from runstore.cli.showing import Occurrence, Shown, gather
 from runstore.errors import NotFound
 from runstore.model.executions import Execution, decode_execution
@@ -23,6 +23,7 @@ from runstore.store.protocol import Reader
 _LABEL = 12
 _SIZE = 13
 _MOST_LISTED = 10
+_ID = 12
 
 
 def show(out: Output, reader: Reader, link: Link, found: Found) -> Iterator[str]:
@@ -171,7 +172,7 @@ class _ShowText:
         return self._out.paint(self._short(link), "yellow")
 
     def _ref(self, ref: str | None) -> str:
-        return "" if ref is None else "  " + self._out.paint(short_name(ref), "green")
+        return "" if ref is None else "  " + self._out.paint(clip_start(short_name(ref), self._out.width - _LABEL - _ID), "green")
 
 
 def _when(execution: Execution) -> Iterator[str]:

@@ -7,9 +7,11 @@ from typing import Any
 
 from runstore.cli import safe
 from runstore.cli.output import Output
+from runstore.cli.preview import wrap_words
 from runstore.runs.completeness import COMPLETE, REPEATABLE, Finding, Verdict
 
 _SIGNS = {True: "+", False: "-", None: "?"}
+_INDENT = 4
 _STYLES = {True: "green", False: "red", None: "yellow"}
 
 
@@ -31,17 +33,19 @@ def lines(verdict: Verdict, out: Output) -> Iterator[str]:
     """Yield both verdicts with everything that was found: `+` speaks for it, `-` against it, `?` cannot be known."""
     for name, holds in ((COMPLETE, verdict.complete), (REPEATABLE, verdict.repeatable)):
         yield f"{name.ljust(10)}  {out.paint('yes' if holds else 'no', _STYLES[holds], 'bold')}"
-        for finding in _in_order(verdict):
-            if finding.verdict == name:
-                yield f"  {out.paint(_SIGNS[finding.holds], _STYLES[finding.holds])} {safe.line(finding.says)}"
+        for sign, says in _told([finding for finding in verdict.findings if finding.verdict == name], list(verdict.slots)):
+            first, *more = wrap_words(safe.line(says), out.width - _INDENT)
+            yield f"  {out.paint(_SIGNS[sign], _STYLES[sign])} {first}"
+            yield from (" " * _INDENT + text for text in more)
 
 
-def _in_order(verdict: Verdict) -> list[Finding]:
-    """Return the findings, those about unknown slots in the order of the slots."""
-    order = list(verdict.slots)
-    return sorted(
-        verdict.findings, key=lambda found: order.index(found.slot) if found.code == "unknown-slot" and found.slot in order else len(order)
-    )
+def _told(findings: list[Finding], order: list[str]) -> Iterator[tuple[bool | None, str]]:
+    """Yield what was found; unknown slots are told together, in the order of the slots."""
+    unknown = sorted((found.slot for found in findings if found.slot and found.code == "unknown-slot"), key=order.index)
+    if unknown:
+        them = "it" if len(unknown) == 1 else "them"
+        yield False, f"{', '.join(unknown)} unknown: nobody recorded {them}; record what was not given as absent"
+    yield from ((found.holds, found.says) for found in findings if found.code != "unknown-slot")
 
 
 def as_json(verdict: Verdict) -> dict[str, Any]:

@@ -98,7 +98,8 @@ def ancestor(reader: Reader, link: Link, generations: int) -> Link:
     for done in range(generations):
         parents = _load(reader, at).parents
         if not parents:
-            raise NotFound(f"the log of {brief(link)} has only {done} execution{'' if done == 1 else 's'} before it, not {generations}")
+            had = "no execution" if not done else f"only {done} execution{'' if done == 1 else 's'}"
+            raise NotFound(f"{brief(link)} has {had} before it on its first line of parents, not {generations}")
         at = parents[0]
     return at
 

@@ -317,7 +317,7 @@ def _weights(rule: Rule, run: Composition) -> Iterator[Finding]:
         if any(is_stated(run.settings(slot).get(key)) for key in WEIGHTS):
             yield rule.says("a digest of the weights is recorded", slot=slot, holds=True)
             return
-    yield rule.says("no digest of the weights is recorded: which weights answered cannot be proven")
+    yield rule.says("no digest of the weights is recorded: which ones answered cannot be proven")
 
 
 RULES = (

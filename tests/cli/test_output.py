@@ -5,6 +5,7 @@ import io
 import pytest
 
 from runstore.cli.output import Output, clip, clip_start, columns, count, display_width, pad, size
+from tests.cli.conftest import Cli, run_at
 
 
 def test_columns_align_and_the_last_is_not_padded() -> None:
@@ -66,3 +67,15 @@ def test_no_color_is_respected(monkeypatch: pytest.MonkeyPatch, variables: dict[
         monkeypatch.setenv(name, value)
     assert Output(Terminal()).colour is colour
     assert Output(io.StringIO()).colour is False
+
+
+@pytest.mark.parametrize("command", ["log", "log --oneline", "log --graph", "show {ref}", "check {ref}", "refs", "reflog"])
+def test_long_names_stay_within_the_screen(cli: Cli, command: str) -> None:
+    """No line is wider than the screen, however long a ref, a model or a role is."""
+    ref = "experiments/" + "a-long-name-for-a-branch/" * 4 + "end"
+    cli("init")
+    history = [{"role": "user", "content": "What?"}, {"type": "function_call_output", "output": "x" * 100}]
+    cli.add(ref, **run_at(0, history=history, model={"name": "m" * 90}, documents=None))
+    told = cli(*command.format(ref=ref).split(), code=None)
+    assert max(display_width(line) for line in told.lines) <= 80
+    assert "a-long-name" in told.out or "a-branch/end" in told.out

@@ -62,10 +62,13 @@ def test_check_gives_reasons(filled: Cli) -> None:
         "  + a seed was sent; whether the engine obeys it cannot be known",
         "  - the temperature is not 0",
         "  - the engine that answered is not recorded",
-        "  - no digest of the weights is recorded: which weights answered cannot be proven",
+        "  - no digest of the weights is recorded: which ones answered cannot be proven",
     ]
     filled.add(**run_at(3, runtime=None, documents=None))
     told = filled("check", "main~1", "main", code=14)
-    assert "  - documents is unknown" in told.out
-    assert "  - runtime is unknown" in told.out
+    assert told.lines[10:13] == [
+        "complete    no",
+        "  - documents, runtime unknown: nobody recorded them; record what was not given",
+        "    as absent",
+    ]
     assert [one["complete"] for one in filled("check", "main~1", "main", "--json", code=14).objects] == [True, False]

@@ -30,8 +30,8 @@ def test_an_execution_is_shown_slot_by_slot(filled: Cli) -> None:
         "",
         "complete    yes",
         "repeatable  no: the temperature is not 0; the engine that answered is not",
-        "            recorded; no digest of the weights is recorded: which weights",
-        "            answered cannot be proven",
+        "            recorded; no digest of the weights is recorded: which ones answered",
+        "            cannot be proven",
     ]
 
 

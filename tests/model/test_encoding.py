@@ -193,7 +193,7 @@ def test_bytes_in_an_execution_need_a_place() -> None:
         ('{"a" 1}', "line 1, column 6: no colon"),
         ('["\\x"]', r"line 1, column 3: the escape \\x does not exist"),
         ("[1e999]", "line 1, column 2: the number 1e999 is larger"),
-        ('{"a": NaN}', "line 1, column 7: no value: 'NaN}'"),
+        ('{"a": NaN}', "line 1, column 7: NaN and infinities are no numbers of JSON"),
         ("[", "line 1, column 2: the text ends"),
         ("[1] x", "line 1, column 5: something stands behind"),
         ('["a\nb"]', r"line 1, column 4: the control character U\+000A"),

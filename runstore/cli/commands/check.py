@@ -7,11 +7,14 @@ from runstore.cli.context import Context
 from runstore.cli.declare import JSON, Command, argument
 from runstore.cli.errors import DONE, INCOMPLETE
 from runstore.cli.ids import Shortener
+from runstore.cli.output import clip_start
 from runstore.model.ids import Kind
 from runstore.query.peel import to_run, to_target
 from runstore.query.revisions import resolve
 from runstore.repo import now_microseconds
 from runstore.runs.completeness import Checker
+
+_BEFORE = 24  # what stands before the revision
 
 
 def run(context: Context, *, revs: tuple[str, ...], json: bool) -> int:
@@ -32,7 +35,8 @@ def run(context: Context, *, revs: tuple[str, ...], json: bool) -> int:
                 continue
             if number:
                 context.out.line()
-            context.out.line(f"{'run'.ljust(10)}  {context.out.paint(short(verdict.run), 'yellow')}  {safe.line(rev)}")
+            named = clip_start(safe.line(rev), context.out.width - _BEFORE)
+            context.out.line(f"{'run'.ljust(10)}  {context.out.paint(short(verdict.run), 'yellow')}  {named}")
             context.out.lines(verdicts.lines(verdict, context.out))
     return DONE if whole else INCOMPLETE
 
