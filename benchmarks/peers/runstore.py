@@ -51,8 +51,9 @@ class Runstore(Peer):
         return {name: _whole(getattr(found, name)) for name in call.slots}, _whole(found.output)
 
     def log(self, count: int) -> int:
-        summaries = Summaries(self.repo.fetch)
-        return len([summaries.of(entry.execution) for entry in self.repo.log(limit=count)])
+        with self.repo.read() as reader:  # one snapshot for all lines, as `runstore log` has
+            summaries = Summaries(reader.get)
+            return len([summaries.of(entry.execution) for entry in self.repo.log(limit=count)])
 
     def walk(self, count: int) -> int:
         """The newest `count` executions without a line about each."""

@@ -8,6 +8,7 @@ Source: docs/spec/identity.md, "Values" and "Limits".
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import partial
 from typing import Any
 
@@ -15,7 +16,7 @@ import msgpack
 
 from runstore.errors import InvalidInput, Refused
 from runstore.model.general import ANY_KIND, CONTENT, EXT_INT, EXT_LINK, EXT_TEXT, Encoded, GeneralEncoder
-from runstore.model.ids import ID_BYTES, Kind, Link, link_from_raw
+from runstore.model.ids import ID_BYTES, LINK_BYTES, Kind, Link, link_from_raw
 from runstore.model.limits import MAX_BODY, MAX_DEPTH, MAX_NODES
 from runstore.model.scalars import int_from_digits, text_from_wtf8
 
@@ -106,7 +107,7 @@ def _are_finite_floats(items: Any) -> bool:
 def decode(body: bytes, *, links: frozenset[Kind] = ANY_KIND, max_depth: int = MAX_DEPTH) -> Any:
     """Return the value of a body, strictly: encoding it again gives the same bytes. Raises Refused for anything else."""
     known: dict[int, bytes] = {}
-    value = _unpack(body, known)
+    value = _unpack(body, partial(_read_ext, known))
     again = pack_plain(value, max_depth, links)
     if again is None:
         try:
@@ -126,22 +127,32 @@ def decode_value(body: bytes) -> Any:
 def decode_trusted(body: bytes) -> Any:
     """Return the value of a body that came from our own store with its hash verified: it was checked strictly when it entered.
 
-    Twice as fast as `decode`. Bytes that are no body at all raise Refused; what is merely not canonical passes.
+    Several times as fast as `decode`. Bytes that are no body at all raise Refused; what is merely not canonical passes.
     """
-    return _unpack(body, {})
+    return _unpack(body, _read_trusted_ext)
 
 
-def _unpack(body: bytes, known: dict[int, bytes]) -> Any:
+def _unpack(body: bytes, ext_hook: Callable[[int, bytes], Any]) -> Any:
     if len(body) > MAX_BODY:
         raise Refused(f"a body of {len(body):,} bytes; the most is 16 MiB", kind="limit-exceeded")
     try:
         if len(body) > _CAREFUL:
             _walk(body)
-        return msgpack.unpackb(body, ext_hook=partial(_read_ext, known), max_bin_len=0, max_ext_len=MAX_BODY, max_str_len=MAX_BODY)
+        return msgpack.unpackb(body, ext_hook=ext_hook, max_bin_len=0, max_ext_len=MAX_BODY, max_str_len=MAX_BODY)
     except Refused:
         raise
     except (ValueError, TypeError, msgpack.exceptions.UnpackException, OverflowError) as error:
         raise Refused(f"not a body of this format: {str(error) or type(error).__name__}", kind="malformed") from error
+
+
+def _read_trusted_ext(code: int, data: bytes) -> Any:
+    if code == EXT_LINK and len(data) == LINK_BYTES and 1 <= data[0] < len(_KINDS):
+        return _new(Link, (_KINDS[data[0]], data[1:]))
+    return _read_ext({}, code, data)
+
+
+_KINDS = (None, *Kind)
+_new: Any = tuple.__new__  # the constructor of a named tuple is a Python function
 
 
 def _read_ext(known: dict[int, bytes], code: int, data: bytes) -> Any:

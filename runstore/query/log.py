@@ -35,6 +35,7 @@ if TYPE_CHECKING:
 __all__ = ["AHEAD", "Entry", "Filter", "Tip", "Where", "between", "log", "parse_where", "tips", "walk"]
 
 PORTION = 256
+_EXECUTION = int(Kind.EXECUTION)
 _COUNTED = 100_000
 
 
@@ -46,9 +47,8 @@ def log(
     Errors in the revisions and the filter are raised at once. The log is read in portions, each in a snapshot of its own that ends
     before the portion is given out: whoever reads slowly keeps no old pages of the store alive.
     """
-    source = _Source()
     with store.read() as reader:
-        source.reader = reader
+        source = _Source(reader)
         begin, hidden = tips(reader, revisions, now=now, zone=zone)
         entries = _entries(source, begin, wanted or Filter(), hidden)
     return _portions(store, source, entries)
@@ -60,8 +60,7 @@ def walk(reader: Reader, begin: Iterable[Tip], wanted: Filter | None = None, *, 
     `hidden` and all that stands before it is left out. Lazy: what is not asked for is not read. Raises InvalidInput for a filter
     that nothing can fit, NotFound or Damaged where the log cannot be read on.
     """
-    source = _Source()
-    source.reader = reader
+    source = _Source(reader)
     return _entries(source, begin, wanted or Filter(), hidden)
 
 
@@ -89,30 +88,40 @@ class _Source:
 
     reader: Reader
 
-    def __init__(self) -> None:
-        self._last: tuple[bytes, Execution | None] = (b"", None)
+    def __init__(self, reader: Reader) -> None:
+        self._last: tuple[bytes, int, Execution | None] = (b"", 0, None)
+        self.use(reader)
+
+    def use(self, reader: Reader) -> None:
+        """Read in a snapshot from now on."""
+        self.reader = reader
+        self._partial = any_absent(reader)
 
     def get(self, id: bytes) -> Object:
         return self.reader.get(id)
 
     def load(self, link: Link) -> Execution:
         """Return an execution. The last one is remembered: a filter that looks at the parent loads what the walk loads next."""
-        name, last = self._last
+        name, _, last = self._last
         if last is not None and name == link.id:
             return last
-        obj = self.reader.get(link.id)
-        if obj.kind != Kind.EXECUTION:
+        address, obj = self.reader.find(link.id) or self._not_here(link)
+        if obj.kind != _EXECUTION:
             raise Damaged(f"{link} is a {obj.link.kind.label} in the store", hint="`runstore fsck` tells the extent")
         found = decode_execution_trusted(obj.body)
-        self._last = (link.id, found)
+        self._last = (link.id, address, found)
         return found
 
+    def _not_here(self, link: Link) -> tuple[int, Object]:
+        return 0, self.reader.get(link.id)  # raises what there is to say
+
     def address(self, link: Link) -> int:
-        return self.reader.address(link.id) or 0
+        name, address, _ = self._last
+        return address if name == link.id else self.reader.address(link.id) or 0
 
     def parents(self, execution: Execution) -> Sequence[Link]:
         """Return the parents of an execution, less those that a partial clone left out."""
-        if not any_absent(self.reader):
+        if not self._partial:
             return execution.parents
         return [link for link in execution.parents if absence(self.reader, link.id) is None]
 
@@ -126,7 +135,7 @@ def _portions(store: Store, source: _Source, entries: Iterator[Entry]) -> Iterat
     size = 16
     while True:
         with store.read() as reader:
-            source.reader = reader
+            source.use(reader)
             portion = list(islice(entries, size))
         yield from portion
         if len(portion) < size:

@@ -42,14 +42,14 @@ class Entry(NamedTuple):
 class _Node:
     """An execution that was met and not given out: `waiting` counts the children that were read and not given out."""
 
-    __slots__ = ("_joined", "_names", "execution", "link", "rank", "read", "waiting")
+    __slots__ = ("_joined", "_names", "execution", "link", "parents", "rank", "waiting")
 
-    def __init__(self, link: Link, execution: Execution, names: tuple[str, ...], rank: tuple[int, int]) -> None:
+    def __init__(self, link: Link, execution: Execution, names: tuple[str, ...], rank: tuple[int, int, int]) -> None:
         self.link = link
         self.execution = execution
         self.rank = rank
         self.waiting = 0
-        self.read = False
+        self.parents: Sequence[Link] | None = None  # once it was read
         self._names = names
         self._joined: set[str] | None = None  # only where lines meet: thousands of refs may stand on one execution
 
@@ -69,8 +69,9 @@ class _Node:
         elif names != self._names:
             self._joined = {*self._names, *names}
 
-    def __lt__(self, other: _Node) -> bool:
-        return self.rank < other.rank
+
+# A rank ends in a number of the node's own, so that nodes are never compared.
+_Ranked = tuple[tuple[int, int, int], _Node]
 
 
 class Order:
@@ -83,9 +84,10 @@ class Order:
         self._parents = parents
         self._met: dict[bytes, _Node] = {}
         self._given: set[bytes] = set()
-        self._ready: list[_Node] = []
-        self._unread: list[_Node] = []
+        self._ready: list[_Ranked] = []
+        self._unread: list[_Ranked] = []
         self._ahead = 0
+        self._numbered = 0
         self._stop: set[bytes] = set()
 
     def load(self, link: Link) -> Execution:
@@ -101,7 +103,7 @@ class Order:
             node = self._met.get(tip.link.id) or self._meet(tip.link, names)
             if node is not None:
                 node.join(names)
-        self._ready = sorted(self._met.values())
+        self._ready = sorted((node.rank, node) for node in self._met.values())
         while self._met:
             if len(self._met) == 1:
                 yield from self._line()
@@ -125,13 +127,13 @@ class Order:
         for parent in parents:
             met = self._meet(parent, names)
             if met is not None:
-                heappush(self._ready, met)
+                heappush(self._ready, (met.rank, met))
 
     def _next(self) -> _Node:
         while self._unread and self._ahead < AHEAD:
-            self._read(heappop(self._unread))
+            self._read(heappop(self._unread)[1])
         while True:
-            node = heappop(self._ready)
+            _, node = heappop(self._ready)
             if not node.waiting and node.link.id in self._met:
                 break
         self._read(node)
@@ -140,11 +142,11 @@ class Order:
 
     def _read(self, node: _Node) -> None:
         """Meet the parents of a node, and let them wait for it."""
-        if node.read:
+        if node.parents is not None:
             return
-        node.read = True
+        node.parents = self._parents(node.execution)
         self._ahead += 1
-        for link in self._parents(node.execution):
+        for link in node.parents:
             # One that was given out already came before its child: nothing is left to be mended.
             parent = self._met.get(link.id) or (None if link.id in self._given else self._meet(link, ()))
             if parent is not None:
@@ -154,21 +156,22 @@ class Order:
         del self._met[node.link.id]
         self._given.add(node.link.id)
         self._ahead -= 1
-        for link in self._parents(node.execution):
+        for link in node.parents or ():
             parent = self._met.get(link.id)
             if parent is not None:
                 parent.join(node.names)
                 parent.waiting -= 1
                 if not parent.waiting:
-                    heappush(self._ready, parent)
+                    heappush(self._ready, (parent.rank, parent))
 
     def _meet(self, link: Link, names: tuple[str, ...]) -> _Node | None:
         if link.id in self._stop:
             return None
         execution = self._load(link)
-        node = _Node(link, execution, names, (-self._time(execution), -self._address(link)))
+        self._numbered += 1
+        node = _Node(link, execution, names, (-self._time(execution), -self._address(link), self._numbered))
         self._met[link.id] = node
-        heappush(self._unread, node)
+        heappush(self._unread, (node.rank, node))
         return node
 
     def _time(self, execution: Execution) -> int:

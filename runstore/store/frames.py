@@ -16,7 +16,7 @@ from struct import pack, unpack_from
 import zstandard
 
 from runstore.errors import Damaged, LimitExceeded
-from runstore.model.ids import Object, object_id
+from runstore.model.ids import Object, make_object, object_id
 
 LIVE_LEVEL, QUICK_LEVEL = 3, -1
 # Windows larger than this are refused when reading, so a writer must stay within it.
@@ -78,9 +78,7 @@ class Segment:
 
     def make(self, i: int) -> Object:
         """Return the object at position i, its id computed from what lies here."""
-        body = self.body(i)
-        kind = self.kinds[i]
-        return Object(kind, object_id(kind, body), body)
+        return make_object(self.kinds[i], self.content[self.ends[i] : self.ends[i + 1]])
 
 
 def objects_in(segment: Segment) -> list[Object]:

@@ -344,6 +344,11 @@ class Counting:
         self.read += obj.kind == Kind.EXECUTION
         return obj
 
+    def find(self, id: bytes) -> Any:
+        found = self._reader.find(id)
+        self.read += found is not None and found[1].kind == Kind.EXECUTION
+        return found
+
     def __getattr__(self, name: str) -> Any:
         return getattr(self._reader, name)
 
