@@ -129,6 +129,11 @@ def decode_trusted(body: bytes) -> Any:
 
     Several times as fast as `decode`. Bytes that are no body at all raise Refused; what is merely not canonical passes.
     """
+    if len(body) <= _CAREFUL:
+        try:
+            return _unpackb(body, ext_hook=_read_trusted_ext)
+        except (ValueError, TypeError, msgpack.exceptions.UnpackException, OverflowError):
+            pass  # said below
     return _unpack(body, _read_trusted_ext)
 
 
@@ -152,6 +157,7 @@ def _read_trusted_ext(code: int, data: bytes) -> Any:
 
 
 _KINDS = (None, *Kind)
+_unpackb = msgpack.unpackb
 _new: Any = tuple.__new__  # the constructor of a named tuple is a Python function
 
 

@@ -50,7 +50,9 @@ class Execution(NamedTuple):
         return self.status == "merge"
 
 
-_KEYS = tuple(sorted(Execution._fields))
+_FIELDS = Execution._fields
+_KEYS = tuple(sorted(_FIELDS))
+_new: Any = tuple.__new__  # the constructor of a named tuple is a Python function
 _KNOWN = frozenset(_KEYS)
 _PLACES = tuple((key, Execution._fields.index(key)) for key in _KEYS)
 _HEADS = {key: pack_text(key) for key in _KEYS}
@@ -139,7 +141,7 @@ def decode_execution_trusted(body: bytes) -> Execution:
     if type(value) is not dict or not value.keys() <= _KNOWN or type(value.get("parents")) is not list:
         raise _bad(f"it is no map of {', '.join(_KEYS)}")
     value["parents"] = tuple(value["parents"])
-    found: Execution = tuple.__new__(Execution, map(value.get, Execution._fields))
+    found: Execution = _new(Execution, map(value.get, _FIELDS))
     return found
 
 

@@ -109,7 +109,7 @@ class _Source:
         if obj.kind != _EXECUTION:
             raise Damaged(f"{link} is a {obj.link.kind.label} in the store", hint="`runstore fsck` tells the extent")
         found = decode_execution_trusted(obj.body)
-        self._last = (link.id, address, found)
+        self._last = link.id, address, found
         return found
 
     def _not_here(self, link: Link) -> tuple[int, Object]:

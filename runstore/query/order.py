@@ -7,13 +7,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from heapq import heappop, heappush
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from runstore.model.executions import Execution
 from runstore.model.ids import Link
 
-AHEAD = 256
+AHEAD = 128
 _NEVER = -(1 << 63)
+_LAST = -_NEVER
 
 Load = Callable[[Link], Execution]
 Generation = Callable[[Link], int | None]
@@ -37,6 +38,9 @@ class Entry(NamedTuple):
     link: Link
     execution: Execution
     refs: tuple[str, ...]
+
+
+_new: Any = tuple.__new__  # the constructor of a named tuple is a Python function
 
 
 class _Node:
@@ -109,7 +113,7 @@ class Order:
                 yield from self._line()
                 continue
             node = self._next()
-            yield Entry(node.link, node.execution, node.names)
+            yield _new(Entry, (node.link, node.execution, node.names))
 
     def _line(self) -> Iterator[Entry]:
         """Give out executions as long as each is the only one at hand: all that is left lies behind it, so there is no order to find."""
@@ -117,7 +121,7 @@ class Order:
         self._ready, self._unread, self._ahead, self._given = [], [], 0, set()
         link, execution, names = node.link, node.execution, node.names
         while True:
-            yield Entry(link, execution, names)
+            yield _new(Entry, (link, execution, names))
             parents = [parent for parent in self._parents(execution) if parent.id not in self._stop]
             if len(parents) != 1:
                 break
@@ -131,30 +135,32 @@ class Order:
 
     def _next(self) -> _Node:
         while self._unread and self._ahead < AHEAD:
-            self._read(heappop(self._unread)[1])
+            node = heappop(self._unread)[1]
+            if node.parents is None:
+                self._read(node)
         while True:
             _, node = heappop(self._ready)
             if not node.waiting and node.link.id in self._met:
                 break
-        self._read(node)
+        if node.parents is None:
+            self._read(node)
         self._give(node)
         return node
 
     def _read(self, node: _Node) -> None:
-        """Meet the parents of a node, and let them wait for it."""
-        if node.parents is not None:
-            return
-        node.parents = self._parents(node.execution)
+        """Meet the parents of a node that was not read, and let them wait for it."""
+        node.parents = parents = self._parents(node.execution)
         self._ahead += 1
-        for link in node.parents:
+        for link in parents:
             # One that was given out already came before its child: nothing is left to be mended.
             parent = self._met.get(link.id) or (None if link.id in self._given else self._meet(link, ()))
             if parent is not None:
                 parent.waiting += 1
 
     def _give(self, node: _Node) -> None:
-        del self._met[node.link.id]
-        self._given.add(node.link.id)
+        name = node.link.id
+        del self._met[name]
+        self._given.add(name)
         self._ahead -= 1
         for link in node.parents or ():
             parent = self._met.get(link.id)
@@ -165,19 +171,19 @@ class Order:
                     heappush(self._ready, (parent.rank, parent))
 
     def _meet(self, link: Link, names: tuple[str, ...]) -> _Node | None:
-        if link.id in self._stop:
+        name = link.id
+        if name in self._stop:
             return None
         execution = self._load(link)
         self._numbered += 1
-        node = _Node(link, execution, names, (-self._time(execution), -self._address(link), self._numbered))
-        self._met[link.id] = node
+        started = execution.started if execution.run is not None else self._time(execution)
+        node = _Node(link, execution, names, (_LAST if started is None else -started, -self._address(link), self._numbered))
+        self._met[name] = node
         heappush(self._unread, (node.rank, node))
         return node
 
     def _time(self, execution: Execution) -> int:
-        """Return when an execution started; for a merge, which has no time, when the latest of what it joins did."""
-        if execution.run is not None:
-            return _NEVER if execution.started is None else execution.started
+        """Return when the latest of what a merge joins started: it has no time of its own."""
         times, merges, seen = [_NEVER], [execution], set[bytes]()
         while merges:
             for link in self._parents(merges.pop()):

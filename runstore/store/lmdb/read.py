@@ -100,27 +100,21 @@ class LmdbReader:
 
     def find(self, id: bytes) -> tuple[int, Object] | None:
         """Return where the object lies and the object, its hash verified; None if it is not here. Raises Damaged."""
-        likely = self._likely(id)
-        if likely is not None:
-            return likely
+        try:
+            # Nearly always the first row that begins as the id does leads to it, in a segment at hand.
+            if self._rows.set_range_dup(index.INDEX, id[:PREFIX]):
+                address = int.from_bytes(self._rows.value()[PREFIX:], "big")
+                segment = self._cache.find(address)
+                if segment is not None:
+                    likely = segment.make(address - segment.first)
+                    if likely.id == id:
+                        return address, likely
+        except lmdb.Error as error:
+            raise self._translated(error) from error
         found, damage = self._find(id)
         if found is None and damage is not None:
             raise damage
         return found
-
-    def _likely(self, id: bytes) -> tuple[int, Object] | None:
-        """Return the object if the first row that begins as its id does leads to it, in a segment at hand: nearly always."""
-        try:
-            if not self._rows.set_range_dup(index.INDEX, id[:PREFIX]):
-                return None
-            address = int.from_bytes(self._rows.value()[PREFIX:], "big")
-        except lmdb.Error:
-            return None
-        segment = self._cache.find(address)
-        if segment is None:
-            return None
-        found = segment.make(address - segment.first)
-        return (address, found) if found.id == id else None
 
     def address(self, id: bytes) -> int | None:
         """Return where the object lies, or None. Its stored bytes were verified, now or before in this generation. Raises Damaged."""
