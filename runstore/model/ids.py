@@ -6,7 +6,6 @@ Source: docs/spec/identity.md, "Objects, ids, links".
 
 from __future__ import annotations
 
-import re
 from enum import IntEnum
 from typing import Any, NamedTuple
 
@@ -40,7 +39,7 @@ _CODES = tuple(bytes((code,)) for code in range(len(Kind) + 1))
 
 # One keyed hasher a kind, copied for each id: deriving the key costs more than hashing a small body.
 _HASHERS = [None, *(blake3(derive_key_context=f"runstore 2026 v1 {kind.label}") for kind in Kind)]
-_HEX = re.compile(r"[0-9a-f]{64}\Z")
+_HEX_DIGITS = "0123456789abcdef"
 
 
 def object_id(kind: int, body: bytes) -> bytes:
@@ -121,7 +120,7 @@ def parse_link(text: str, kind: Kind | None = None) -> Link:
     """Read a text id: `kind:hex`, or bare hex where `kind` gives the context. Raises InvalidInput otherwise."""
     label, colon, digits = text.rpartition(":")
     named = KINDS.get(label) if colon else kind
-    if not _HEX.match(digits) or (colon and named is None):
+    if len(digits) != 2 * ID_BYTES or digits.strip(_HEX_DIGITS) or (colon and named is None):
         raise InvalidInput(f"not an id: {text[:80]!r}", hint="an id is 64 lower-case hex digits, alone or as kind:hex", kind="bad-id")
     if named is None:
         raise InvalidInput(f"the id {text} does not say its kind", hint=f"write it as kind:{digits[:8]}…", kind="bad-id")

@@ -37,7 +37,8 @@ UNKNOWN = SlotState.UNKNOWN
 
 Slot = Link | SlotState
 
-_NAME = re.compile(r"[a-z][a-z0-9._-]{0,63}\Z")
+_LETTERS = "abcdefghijklmnopqrstuvwxyz"
+_NAME_BYTES = 64
 # The name ends where no character of a name stands, so an entry is found without the length before it.
 _ENTRY = re.compile(
     rb"\x92(?:[\xa1-\xbf]|\xd9[\x20-\x40])([a-z][a-z0-9._-]{0,63})(?:(\xc0)|(\xc2)|\xc7\x21\x01([\x01-\x04])(.{32}))",
@@ -53,7 +54,8 @@ _new: Any = tuple.__new__  # the constructor of a named tuple is a Python functi
 
 def check_name(name: str) -> None:
     """Raise InvalidInput unless the name can be the name of a slot."""
-    if not isinstance(name, str) or not _NAME.match(name):
+    fits = isinstance(name, str) and 1 <= len(name) <= _NAME_BYTES and name[0] in _LETTERS
+    if not fits or name.strip(_LETTERS + "0123456789._-"):
         raise InvalidInput(f"{name!r:.80} cannot name a slot", hint="a name is a-z, then up to 63 of a-z 0-9 . _ -", kind="bad-slot-name")
 
 
