@@ -16,8 +16,7 @@ from typing import TYPE_CHECKING, Any, Literal, Self
 from runstore import refs
 from runstore.errors import Conflict, InvalidInput, Unavailable
 from runstore.model.executions import decode_execution
-from runstore.model.ids import Kind, Link, Object
-from runstore.model.run import Id, Run
+from runstore.model.ids import Id, Kind, Link, Object
 from runstore.runs import lookup
 from runstore.runs.index import is_current
 from runstore.runs.tables import TABLES as RUN_TABLES
@@ -29,6 +28,7 @@ if TYPE_CHECKING:
 
     from runstore.maintenance.fsck import Finding
     from runstore.maintenance.gc import Collected
+    from runstore.model.run import Run
     from runstore.query.diff import Diff
     from runstore.query.find import Use
     from runstore.query.grep import Match

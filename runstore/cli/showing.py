@@ -7,7 +7,7 @@ from typing import Any
 from runstore.errors import NotFound
 from runstore.model.executions import Execution, decode_execution
 from runstore.model.ids import Kind, Link
-from runstore.model.run import is_run, request_id
+from runstore.model.slots import is_run, request_id
 from runstore.model.trees import Slot, decode_tree
 from runstore.query.summary import served_version
 from runstore.runs.completeness import Verdict, check

@@ -15,7 +15,7 @@ from runstore.maintenance.walk import reachable, roots
 from runstore.model.ids import Kind, Link, Object
 from runstore.model.lists import check_structure
 from runstore.model.objects import check_run, links_of, verify_body
-from runstore.model.run import is_run
+from runstore.model.slots import is_run
 from runstore.model.trees import decode_tree
 from runstore.runs.absence import absence
 from runstore.runs.index import Indexer

@@ -16,7 +16,7 @@ from runstore.model.ids import Id, Kind, Link, Object, make_object, object_id
 from runstore.model.memo import MEMORY
 from runstore.model.parts import Part
 from runstore.model.settings import decode_settings
-from runstore.model.slots import CORE_SLOTS, FURTHER_SLOTS, LIST_SLOTS, SETTINGS_SLOTS, kind_of_slot
+from runstore.model.slots import CORE_SLOTS, FURTHER_SLOTS, LIST_SLOTS, SETTINGS_SLOTS, is_run, kind_of_slot, request_id
 from runstore.model.trees import ABSENT, UNKNOWN, Slot, SlotState, tree_body
 
 __all__ = [
@@ -26,9 +26,6 @@ __all__ = [
 
 Preencoded = Encoded
 """A value given as its body: `Run(prompt=Preencoded(body, blobs))`. The body is checked strictly."""
-
-_CORE = frozenset(CORE_SLOTS)
-
 
 _LEFT_OUT: Any = object()
 _HINT = "UNKNOWN says that nobody recorded it, ABSENT that there was none"
@@ -170,16 +167,6 @@ def settings_part(value: Any, name: str = "settings") -> Part:
 def list_part(elements: Sequence[Any], name: str = "list") -> Part:
     """Return the part of a list of values: the elements with their blobs, then the nodes, the root last."""
     return MEMORY.list_part(elements, name)
-
-
-def is_run(slots: Mapping[str, Slot]) -> bool:
-    """True if these are the slots of a run: a tree that states all seven core slots is one wherever it is read."""
-    return slots.keys() >= _CORE
-
-
-def request_id(slots: Mapping[str, Slot]) -> bytes:
-    """Return the id of what was asked in the run of these slots: of the same tree with its runtime unknown."""
-    return object_id(Kind.TREE, tree_body({**slots, "runtime": UNKNOWN}))
 
 
 def _part(name: str, given: Any) -> Part:

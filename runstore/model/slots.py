@@ -1,11 +1,14 @@
-"""The slots of a run: their names, and what each may link to.
+"""The slots of a run: their names, what each may link to, and what they make: a run, and what was asked in it.
 
 Source: docs/spec/identity.md, "Runs".
 """
 
 from __future__ import annotations
 
-from runstore.model.ids import Kind
+from collections.abc import Mapping
+
+from runstore.model.ids import Kind, object_id
+from runstore.model.trees import UNKNOWN, Slot, tree_body
 
 SETTINGS_SLOTS = frozenset(("model", "parameters", "runtime", "environment"))
 """Slots that hold settings: compared as data."""
@@ -28,3 +31,16 @@ def kind_of_slot(name: str) -> Kind | None:
     if name in LIST_SLOTS:
         return Kind.LIST
     return Kind.VALUE if name in SETTINGS_SLOTS or name in VALUE_SLOTS else None
+
+
+_CORE = frozenset(CORE_SLOTS)
+
+
+def is_run(slots: Mapping[str, Slot]) -> bool:
+    """True if these are the slots of a run: a tree that states all seven core slots is one wherever it is read."""
+    return slots.keys() >= _CORE
+
+
+def request_id(slots: Mapping[str, Slot]) -> bytes:
+    """Return the id of what was asked in the run of these slots: of the same tree with its runtime unknown."""
+    return object_id(Kind.TREE, tree_body({**slots, "runtime": UNKNOWN}))

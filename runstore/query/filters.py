@@ -120,7 +120,7 @@ class Matcher:
             return False
         if execution.run.id == self._wanted.run:
             return True
-        from runstore.model.run import request_id
+        from runstore.model.slots import request_id
 
         return request_id(self._slots(execution.run)) == self._wanted.run
 

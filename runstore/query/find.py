@@ -14,8 +14,8 @@ from runstore.errors import NotFound
 from runstore.model.encoding import decode_trusted, encode
 from runstore.model.ids import Kind, Link, Object, make_object
 from runstore.model.nodes import Inner, decode_node
-from runstore.model.run import is_run
 from runstore.model.settings import encode_settings
+from runstore.model.slots import is_run
 from runstore.model.trees import decode_tree_trusted
 from runstore.query.paths import render_path
 from runstore.runs.lookup import executions_of, referrers

@@ -5,7 +5,7 @@ from __future__ import annotations
 from runstore.errors import Ambiguous, NotFound
 from runstore.model.executions import Execution
 from runstore.model.ids import Kind, Link
-from runstore.model.run import is_run, request_id
+from runstore.model.slots import is_run, request_id
 from runstore.model.tags import decode_tag
 from runstore.model.trees import decode_tree_trusted
 from runstore.query.near import brief

@@ -13,7 +13,7 @@ from runstore.model.encoding import decode_trusted, encode
 from runstore.model.executions import Execution, decode_execution_trusted
 from runstore.model.ids import Kind, Link, Object, object_id
 from runstore.model.objects import execution_raws, links_of, raws_of
-from runstore.model.run import is_run, request_id
+from runstore.model.slots import is_run, request_id
 from runstore.model.trees import UNKNOWN, decode_tree_trusted
 from runstore.runs.absence import absence, any_absent, arrive
 from runstore.runs.generations import Near, generation_row, generations, rebuild_generations

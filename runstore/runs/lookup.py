@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator
 from runstore.errors import NotFound
 from runstore.model.executions import Execution, decode_execution
 from runstore.model.ids import Kind, Link, Object
-from runstore.model.run import is_run, request_id
+from runstore.model.slots import is_run, request_id
 from runstore.model.trees import decode_tree
 from runstore.runs.absence import absence
 from runstore.runs.index import indexed_links, response_id, text_prefix, time_key

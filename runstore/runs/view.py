@@ -12,9 +12,9 @@ from typing import Any, overload
 from runstore.errors import NotFound
 from runstore.model.encoding import decode
 from runstore.model.executions import Execution
-from runstore.model.ids import Kind, Link, Object
+from runstore.model.ids import Id, Kind, Link, Object
 from runstore.model.lists import count, element, elements
-from runstore.model.run import Id, request_id
+from runstore.model.slots import request_id
 from runstore.model.trees import SlotState, decode_tree
 
 Fetch = Callable[[bytes], Object]

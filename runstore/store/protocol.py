@@ -12,10 +12,16 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
-from typing import Any, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from runstore.model.ids import Link, Object
-from runstore.store.checks import Finding, Progress, Unreadable
+
+if TYPE_CHECKING:
+    from typing import Protocol
+
+    from runstore.store.checks import Finding, Progress, Unreadable
+else:
+    Protocol = object  # making a protocol takes as long as reading a module, and only the type checker looks at it
 
 ADDRESS_BYTES = 5
 LANE_SHIFT = 36

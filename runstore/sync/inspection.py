@@ -17,8 +17,7 @@ from runstore.model.ids import Kind, Link, Object, link_from_raw
 from runstore.model.lists import decode_node
 from runstore.model.nodes import Inner, Leaf
 from runstore.model.objects import open_body
-from runstore.model.run import is_run
-from runstore.model.slots import LIST_SLOTS, SETTINGS_SLOTS, kind_of_slot
+from runstore.model.slots import LIST_SLOTS, SETTINGS_SLOTS, is_run, kind_of_slot
 from runstore.model.trees import Slot, decode_tree
 from runstore.runs.absence import absence
 from runstore.runs.generations import Near

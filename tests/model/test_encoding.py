@@ -11,10 +11,12 @@ from typing import Any
 import pytest
 
 from runstore.errors import InvalidInput, LimitExceeded, Refused
+from runstore.model import scalars
 from runstore.model.encoding import count_nodes, decode, decode_trusted, decode_value, encode
 from runstore.model.executions import Execution, encode_execution
 from runstore.model.ids import Kind, Link, make_object
 from runstore.model.jsontext import parse_json, render_json
+from runstore.model.limits import MAX_DIGITS
 from runstore.model.objects import links_of, open_body, verify_body
 from runstore.model.settings import encode_settings
 from runstore.model.tags import Tag, encode_tag, signed_text
@@ -142,6 +144,11 @@ def test_nodes_are_counted_as_they_are_decoded() -> None:
         "e": {f"{n}": n for n in range(20)},
     }
     assert count_nodes(encode(value).body) == 1 + 2 * 4 + 7 + 2 + 80 + 40
+
+
+def test_the_most_bits_are_those_of_the_most_digits() -> None:
+    """The number that is written down, because working it out takes milliseconds, is right."""
+    assert (10**MAX_DIGITS).bit_length() == scalars._MAX_BITS
 
 
 def test_trusted_reading_gives_the_same_value() -> None:

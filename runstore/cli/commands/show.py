@@ -9,7 +9,7 @@ from runstore.cli.declare import JSON, Command, argument
 from runstore.errors import InvalidInput
 from runstore.model.executions import decode_execution
 from runstore.model.ids import Kind, Link
-from runstore.model.run import is_run
+from runstore.model.slots import is_run
 from runstore.model.trees import decode_tree
 from runstore.query.peel import runs_named, to_run
 from runstore.query.revisions import resolve

@@ -11,7 +11,6 @@ import lmdb
 from runstore.errors import Closed, Damaged, InvalidInput, NotFound, RunstoreError
 from runstore.model.ids import ID_BYTES, Link, Object
 from runstore.store.addresses import FIRST, LANE_SHIFT, NOT_HERE, PAST, address_bytes
-from runstore.store.checks import Unreadable
 from runstore.store.frames import Segment
 from runstore.store.lmdb import index, scan
 from runstore.store.lmdb.env import Env, key_of
@@ -22,6 +21,7 @@ from runstore.store.lmdb.values import from_value, open_value
 from runstore.store.protocol import StoredFrame
 
 if TYPE_CHECKING:
+    from runstore.store.checks import Unreadable
     from runstore.store.lmdb.handle import Handle
 
 

@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Any
 from runstore.errors import Busy, Closed, Unavailable
 from runstore.model.ids import Object
 from runstore.store import directory as place
-from runstore.store.checks import Finding, Progress
 from runstore.store.lmdb import handle as handles
 from runstore.store.lmdb.env import Settings
 from runstore.store.lmdb.handle import Handle
@@ -19,6 +18,7 @@ from runstore.store.lmdb.read import LmdbReader
 from runstore.store.protocol import Reader, Table, Writer
 
 if TYPE_CHECKING:
+    from runstore.store.checks import Finding, Progress
     from runstore.store.lmdb.batch import LmdbBatch
     from runstore.store.lmdb.write import LmdbWriter
 
