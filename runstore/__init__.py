@@ -5,13 +5,19 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from runstore.capture.clients import async_client, client, recording_transport
+    from runstore.capture.instrumenting import drain, instrument, stats, uninstrument
+    from runstore.capture.scopes import record, recorded
     from runstore.model.run import Run
     from runstore.model.trees import ABSENT, UNKNOWN
     from runstore.repo import Repo, clone
     from runstore.repo import open_repo as open
 
 __version__ = "0.1.0"
-__all__ = ["ABSENT", "UNKNOWN", "Repo", "Run", "__version__", "clone", "open"]
+__all__ = [
+    "ABSENT", "UNKNOWN", "Repo", "Run", "__version__", "async_client", "client", "clone", "drain", "instrument", "open", "record",
+    "recorded", "recording_transport", "stats", "uninstrument",
+]  # fmt: skip
 
 # Imported when first used: a program that asks for a version, or a command that reads, need not wait for the rest.
 _PLACES = {
@@ -19,8 +25,17 @@ _PLACES = {
     "UNKNOWN": ("runstore.model.trees", "UNKNOWN"),
     "Repo": ("runstore.repo", "Repo"),
     "Run": ("runstore.model.run", "Run"),
+    "async_client": ("runstore.capture.clients", "async_client"),
+    "client": ("runstore.capture.clients", "client"),
     "clone": ("runstore.repo", "clone"),
+    "drain": ("runstore.capture.instrumenting", "drain"),
+    "instrument": ("runstore.capture.instrumenting", "instrument"),
     "open": ("runstore.repo", "open_repo"),
+    "record": ("runstore.capture.scopes", "record"),
+    "recorded": ("runstore.capture.scopes", "recorded"),
+    "recording_transport": ("runstore.capture.clients", "recording_transport"),
+    "stats": ("runstore.capture.instrumenting", "stats"),
+    "uninstrument": ("runstore.capture.instrumenting", "uninstrument"),
 }
 
 

@@ -21,7 +21,7 @@ from runstore.runs import lookup
 from runstore.runs.index import is_current
 from runstore.runs.tables import TABLES as RUN_TABLES
 from runstore.runs.view import ExecutionView, RunView
-from runstore.store.protocol import Reader, Store, Writer
+from runstore.store.protocol import Reader, Store, Table, Writer
 
 if TYPE_CHECKING:
     from datetime import tzinfo
@@ -40,7 +40,8 @@ if TYPE_CHECKING:
     from runstore.sync.exchange import Exchange
     from runstore.sync.fetch import Fetched
 
-TABLES = (*refs.TABLES, *RUN_TABLES)
+DRAINED = Table("drained")  # name of a journal file | how far it is drained (docs/spec/journal.md)
+TABLES = (*refs.TABLES, *RUN_TABLES, DRAINED)
 DEFAULT_REF = "main"
 Clock = Callable[[], int]
 
@@ -122,11 +123,21 @@ class Repo:
         """
         return self.add_many([(run, {"ref": ref, **fields})])[0]
 
-    def add_many(self, items: Iterable[tuple[Run | Mapping[str, Any], Mapping[str, Any]]]) -> list[Recorded]:
-        """Record executions in order, in one transaction: all or nothing. Each item is a run and its fields, `ref` among them."""
+    def add_many(
+        self, items: Iterable[tuple[Run | Mapping[str, Any], Mapping[str, Any]]], *, within: Callable[[Writer], None] | None = None
+    ) -> list[Recorded]:
+        """Record executions in order, in one transaction: all or nothing. Each item is a run and its fields, `ref` among them.
+
+        `within` is called with the transaction: what it writes stands or falls with the executions.
+        """
         now = self._clock()
         drafts = [self._draft(run, dict(fields), now) for run, fields in items]
-        return self._recorder.record(drafts, now=now) if drafts else []
+        if drafts:
+            return self._recorder.record(drafts, now=now, within=within)
+        if within is not None:
+            with self.store.write(now=now) as writer:
+                within(writer)
+        return []
 
     def importing(self) -> Importing:
         """Return a recorder for an importer's chains. All that goes through one is undone together."""

@@ -6,12 +6,16 @@ import sys
 import pytest
 
 import runstore
+from runstore.capture import clients, instrumenting, scopes
 from runstore.model.run import Run
 from runstore.model.trees import ABSENT, UNKNOWN
 from runstore.repo import Repo, clone, open_repo
 from tests.transcripts import ROOT
 
-NAMES = ["ABSENT", "UNKNOWN", "Repo", "Run", "__version__", "clone", "open"]
+NAMES = [
+    "ABSENT", "UNKNOWN", "Repo", "Run", "__version__", "async_client", "client", "clone", "drain", "instrument", "open", "record",
+    "recorded", "recording_transport", "stats", "uninstrument",
+]  # fmt: skip
 HEAVY = {"asyncio", "blake3", "click", "inspect", "json", "lmdb", "msgpack", "pathlib", "zstandard"}
 
 
@@ -29,7 +33,12 @@ def test_the_names_are_pinned() -> None:
 
 def test_the_names_lead_to_the_things() -> None:
     """What is imported when first used is the same thing as where it is defined."""
-    places = {"ABSENT": ABSENT, "UNKNOWN": UNKNOWN, "Repo": Repo, "Run": Run, "clone": clone, "open": open_repo}
+    places = {
+        "ABSENT": ABSENT, "UNKNOWN": UNKNOWN, "Repo": Repo, "Run": Run, "clone": clone, "open": open_repo,
+        "async_client": clients.async_client, "client": clients.client, "recording_transport": clients.recording_transport,
+        "drain": instrumenting.drain, "instrument": instrumenting.instrument, "stats": instrumenting.stats,
+        "uninstrument": instrumenting.uninstrument, "record": scopes.record, "recorded": scopes.recorded,
+    }  # fmt: skip
     assert {name: getattr(runstore, name) for name in NAMES if name != "__version__"} == places
 
 

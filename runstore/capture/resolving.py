@@ -18,12 +18,12 @@ RESPONSE, CONVERSATION = "response", "conversation"
 Lookup = Callable[[str, str], Link | None]
 """(`response` or `conversation`, the provider's id) to the newest execution that is or belongs to it; None where none is here."""
 
-_POINTERS = {"/previous_response_id": RESPONSE, "/conversation": CONVERSATION, "/conversation/id": CONVERSATION}
+POINTERS = {"/previous_response_id": RESPONSE, "/conversation": CONVERSATION, "/conversation/id": CONVERSATION}
 
 
 def resolve(assembled: Assembled, lookup: Lookup) -> Assembled:
     """Return what was assembled with its references resolved as far as `lookup` can. A cause that was stated stays."""
-    wanted = [one for one in assembled.facts.unresolved if one.pointer in _POINTERS]
+    wanted = [one for one in assembled.facts.unresolved if one.pointer in POINTERS]
     if not wanted:
         return assembled
     extra = _extra(assembled.run.parts.get("extra"))
@@ -35,7 +35,7 @@ def resolve(assembled: Assembled, lookup: Lookup) -> Assembled:
     cause: Link | None = assembled.fields.get("cause")
     for one in wanted:
         name = _named(extra, one.pointer)
-        found = lookup(_POINTERS[one.pointer], name) if name is not None else None
+        found = lookup(POINTERS[one.pointer], name) if name is not None else None
         if found is not None:
             resolved[one.pointer] = found.hex
             cause = cause or found

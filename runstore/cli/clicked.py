@@ -128,7 +128,7 @@ def build(name: str) -> click.Command:
         callback=callback,
         help=command.help,
         examples=command.examples,
-        context_settings=_SETTINGS,
+        context_settings={**_SETTINGS, "allow_interspersed_args": not command.program},
     )
 
 

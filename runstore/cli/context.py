@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from contextlib import ExitStack
+from contextlib import ExitStack, nullcontext
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
+from runstore.cli.journal import drain, waits
 from runstore.cli.output import Output
 
 if TYPE_CHECKING:
@@ -35,16 +36,28 @@ class Context:
         """Open the store for reading only: no writer is waited for, and the store may lie where nothing can be written. Raises NoStore."""
         from runstore.cli.settings import open_store
 
-        return self._closing.enter_context(open_store(self.store, self.actor, read_only=True, check_index=check_index))
+        repo = open_store(self.store, self.actor, read_only=True, check_index=check_index)
+        if waits(repo):
+            repo.close()
+            drain(lambda: open_store(self.store, self.actor))
+            repo = open_store(self.store, self.actor, read_only=True, check_index=check_index)
+        return self._closing.enter_context(repo)
 
     def repo(self) -> Repo:
         """Open the store to change it. Raises NoStore where there is none."""
         from runstore.cli.settings import open_store
 
-        return self._closing.enter_context(open_store(self.store, self.actor))
+        return self._up_to_date(open_store(self.store, self.actor))
 
     def repo_to_write(self) -> Repo:
         """Open the store to record in it, or make the default one and say where. Raises NoStore for one that was named and is not there."""
         from runstore.cli.settings import open_store
 
-        return self._closing.enter_context(open_store(self.store, self.actor, create=True))
+        return self._up_to_date(open_store(self.store, self.actor, create=True))
+
+    def _up_to_date(self, repo: Repo) -> Repo:
+        """Close the store in the end, and drain its journal now, if there is one."""
+        self._closing.enter_context(repo)
+        if waits(repo):
+            drain(lambda: nullcontext(repo))
+        return repo

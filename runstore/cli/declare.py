@@ -73,16 +73,19 @@ class Command:
     """A command: its function, its help and its parameters.
 
     The function takes a Context and the parameters by name; it returns an exit code, None for 0. `help` opens with one sentence; `examples`
-    are command lines, one a line.
+    are command lines, one a line. `program`: the arguments are a command line of another program, whose options are its own.
     """
 
-    __slots__ = ("examples", "help", "parameters", "run")
+    __slots__ = ("examples", "help", "parameters", "program", "run")
 
-    def __init__(self, run: Callable[..., int | None], *parameters: Parameter, help: str, examples: str = "") -> None:
+    def __init__(
+        self, run: Callable[..., int | None], *parameters: Parameter, help: str, examples: str = "", program: bool = False
+    ) -> None:
         self.run = run
         self.parameters = parameters
         self.help = help
         self.examples = examples
+        self.program = program
 
 
 JSON = flag("--json", help="Print JSON instead of text (docs/json.md).")

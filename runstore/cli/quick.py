@@ -37,7 +37,7 @@ def parse(argv: Sequence[str]) -> Parsed | None:
     for parameter in command.parameters:
         options.update(dict.fromkeys(parameter.flags, parameter))
     values = {parameter.name: parameter.default for parameter in command.parameters}
-    positional = _options(words, options, values | common)
+    positional = _options(words, options, values | common, stop=command.program)
     if positional is None:
         return None
     found, rest = positional
@@ -59,7 +59,10 @@ def _leading(argv: Sequence[str], options: dict[str, Parameter], common: dict[st
     return at if at < len(argv) else None
 
 
-def _options(words: Sequence[str], options: dict[str, Parameter], values: dict[str, Any]) -> tuple[dict[str, Any], list[str]] | None:
+def _options(
+    words: Sequence[str], options: dict[str, Parameter], values: dict[str, Any], *, stop: bool
+) -> tuple[dict[str, Any], list[str]] | None:
+    """Read options and arguments; with `stop` the first argument ends the options."""
     rest: list[str] = []
     at = 0
     while at < len(words):
@@ -72,6 +75,9 @@ def _options(words: Sequence[str], options: dict[str, Parameter], values: dict[s
             if taken is None:
                 return None
             at = taken
+        elif stop:
+            rest.extend(words[at:])
+            break
         else:
             rest.append(word)
             at += 1

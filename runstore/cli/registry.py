@@ -13,6 +13,7 @@ from runstore.cli.declare import Command
 SECTIONS: dict[str, dict[str, str]] = {
     "Record": {
         "init": "Make a store.",
+        "exec": "Run a program and record its model calls.",
         "add": "Record an execution of a run.",
         "import conversations": "Import conversations from JSON lines.",
         "import exchanges": "Import recorded calls from JSON lines.",

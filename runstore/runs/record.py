@@ -52,6 +52,7 @@ class Recorded(NamedTuple):
 
 ReadTip = Callable[[Reader, str], Link | None]
 MoveTips = Callable[[Writer, "list[Move]", int], None]
+Within = Callable[[Writer], None]
 
 
 class Move(NamedTuple):
@@ -72,18 +73,19 @@ class Recorder:
         self._move_tips = move_tips
         self._indexer = Indexer()
 
-    def record(self, drafts: Sequence[Draft], *, now: int) -> list[Recorded]:
+    def record(self, drafts: Sequence[Draft], *, now: int, within: Within | None = None) -> list[Recorded]:
         """Record the drafts in order, each on the tip of its ref, in one transaction. All or nothing.
 
-        `now` is microseconds since 1970 UTC. Raises what the store raises; a store that was packed meanwhile is retried.
+        `now` is microseconds since 1970 UTC. `within` is called with the transaction: what it writes stands or falls with the executions.
+        Raises what the store raises; a store that was packed meanwhile is retried.
         """
         for _ in range(_ATTEMPTS):
-            recorded = self._attempt(drafts, now)
+            recorded = self._attempt(drafts, now, within)
             if recorded is not None:
                 return recorded
-        return self._under_lock(drafts, now)
+        return self._under_lock(drafts, now, within)
 
-    def _attempt(self, drafts: Sequence[Draft], now: int) -> list[Recorded] | None:
+    def _attempt(self, drafts: Sequence[Draft], now: int, within: Within | None) -> list[Recorded] | None:
         store = self._store
         with store.read() as reader:
             generation = reader.generation
@@ -101,15 +103,19 @@ class Recorder:
                 tips, executions = current, chain(drafts, current)
                 new = writer.put([*objects, *executions])
             self._finish(writer, drafts, tips, executions, new, now)
+            if within is not None:
+                within(writer)
         self._indexer.committed()
         return _report(drafts, executions, new)
 
-    def _under_lock(self, drafts: Sequence[Draft], now: int) -> list[Recorded]:
+    def _under_lock(self, drafts: Sequence[Draft], now: int, within: Within | None) -> list[Recorded]:
         with self._store.write(now=now) as writer:
             tips = {ref: self._read_tip(writer, ref) for ref in {draft.ref for draft in drafts}}
             executions = chain(drafts, tips)
             new = writer.put([*collect(drafts, lambda _: False), *executions])
             self._finish(writer, drafts, tips, executions, new, now)
+            if within is not None:
+                within(writer)
         self._indexer.committed()
         return _report(drafts, executions, new)
 

@@ -6,56 +6,24 @@ Source: docs/spec/wire/README.md.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from runstore.capture.codecs.anthropic_messages import AnthropicMessages
-from runstore.capture.codecs.bedrock_converse import BedrockConverse
-from runstore.capture.codecs.bedrock_invoke import BedrockInvoke
-from runstore.capture.codecs.cohere_chat import CohereChat1, CohereChat2, CohereGenerate
-from runstore.capture.codecs.contract import Answer, Codec, Decoded, Request, Unresolved
-from runstore.capture.codecs.gemini_generate import GeminiGenerate
-from runstore.capture.codecs.media import lift
-from runstore.capture.codecs.mistral_chat import MistralChat
-from runstore.capture.codecs.ollama import OllamaChat, OllamaEmbed, OllamaGenerate
-from runstore.capture.codecs.openai_chat import OpenAIChat
-from runstore.capture.codecs.openai_completions import OpenAICompletions
-from runstore.capture.codecs.openai_embeddings import OpenAIEmbeddings
-from runstore.capture.codecs.openai_responses import OpenAIResponses
-from runstore.capture.codecs.urls import Headers
-from runstore.errors import InvalidInput
+if TYPE_CHECKING:
+    from runstore.capture.codecs.contract import Answer, Codec, Decoded, Request, Unresolved
+    from runstore.capture.codecs.known import CODECS, codec_for, codec_named
+    from runstore.capture.codecs.media import lift
 
 __all__ = ["CODECS", "Answer", "Codec", "Decoded", "Request", "Unresolved", "codec_for", "codec_named", "lift"]
 
-CODECS: tuple[Codec, ...] = (
-    MistralChat(),  # before the API whose form it has
-    OpenAIChat(),
-    OpenAIResponses(),
-    AnthropicMessages(),
-    GeminiGenerate(),
-    BedrockConverse(),
-    BedrockInvoke(),
-    CohereChat2(),
-    CohereChat1(),
-    CohereGenerate(),
-    OllamaChat(),
-    OllamaGenerate(),
-    OllamaEmbed(),
-    OpenAICompletions(),
-    OpenAIEmbeddings(),
-)
-"""Every codec, in the order in which they are asked. Each has a `name` and a `version`."""
+# Loaded when first used: a program that is recorded needs the lists of urls.py, and no codec.
+_PLACES = {"CODECS": "known", "codec_for": "known", "codec_named": "known", "lift": "media"}
 
 
-def codec_for(url: str, method: str, headers: Headers = (), body: bytes = b"") -> Codec | None:
-    """Return the codec of a call; None if no API here has such calls."""
-    return next((codec for codec in CODECS if codec.match(url, method, headers)), None)
+def __getattr__(name: str) -> Any:
+    if name not in __all__:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    from importlib import import_module
 
-
-def codec_named(wire: Mapping[str, Any]) -> Codec:
-    """Return the codec that an envelope names. Raises InvalidInput for another, or for a version that this program does not know."""
-    stated = wire.get("codec")
-    for codec in CODECS:
-        if stated == f"{codec.name}/{codec.version}":
-            return codec
-    raise InvalidInput(f"no codec here reads the envelope of {str(stated)[:80]!r}", hint="a newer runstore wrote it", kind="unknown-codec")
+    module = import_module("runstore.capture.codecs." + _PLACES.get(name, "contract"))
+    found = globals()[name] = getattr(module, name)
+    return found
