@@ -37,6 +37,7 @@ if TYPE_CHECKING:
     from runstore.refs import Change, Operation, Ref
     from runstore.runs.completeness import Verdict
     from runstore.runs.record import Chain, Draft, Move, Recorded, Recorder
+    from runstore.sync.cached.store import BucketBackedStore
     from runstore.sync.exchange import Exchange
     from runstore.sync.fetch import Fetched
 
@@ -106,6 +107,19 @@ class Repo:
     def close(self) -> None:
         """Release the store. Idempotent."""
         self.store.close()
+
+    def flush(self) -> None:
+        """Return when all that was recorded is where the store lies: for one in a bucket, when its root lists it; for others at once.
+
+        Raises Unavailable if the bucket cannot be reached; what was recorded then is in the cache.
+        """
+        if (flush := getattr(self.store, "flush", None)) is not None:
+            flush()
+
+    def refresh(self) -> bool:
+        """Take in what others have recorded in the bucket since it was opened or flushed; True if there was something. Else False."""
+        refresh = getattr(self.store, "refresh", None)
+        return refresh is not None and bool(refresh())
 
     def now(self) -> int:
         """Return the time of this repo's clock, in microseconds since 1970 UTC."""
@@ -438,22 +452,33 @@ def open_repo(
     clock: Clock = now_microseconds,
     nonce: Callable[[], str] | None = None,
     zone: tzinfo | Callable[[], tzinfo] | None = None,
+    cache: str | os.PathLike[str] | None = None,
+    cache_bytes: int | None = None,
 ) -> Repo:
-    """Open the store in a directory, by default in the nearest `.runstore` from the working directory upward; or a bundle, to read it.
+    """Open the store in a directory, by default in the nearest `.runstore` from the working directory upward; or a bundle, to read it;
+    or one in a bucket (`s3://bucket/prefix`, `dir:///path`), with its cache below the directory `cache` (docs/how-to/many-machines.md).
 
     `create` makes it where there is none. With `read_only` no lock is taken and no writer waited for, nothing is changed on the disk, and
     every verb that writes raises Unavailable. `actor` and `default_ref` default to what the store's settings say, else to user@host and
     `main`. Derived tables of an older form are built anew, or, where nothing may be written, refused (Unavailable, kind `old-index`);
-    `check_index=False` leaves them as they are, for what reads objects only.
+    `check_index=False` leaves them as they are, for what reads objects only. `cache` is $RUNSTORE_CACHE unless given, else a directory of
+    the user's caches; beyond `cache_bytes` (1 GiB) a cache lets go of blobs.
     Raises NoStore, Damaged, Refused (a newer format), Busy or Unavailable.
     """
     from runstore.store.directory import DEFAULT_NAME, discover, read_config
+    from runstore.sync.urls import is_bucket_url
 
     if create and read_only:
         raise InvalidInput("a store that is opened for reading only is not made", hint="give create or read_only", kind="bad-options")
     place = os.fspath(path) if path is not None else discover(os.getcwd()) or DEFAULT_NAME
+    store: Store
+    if is_bucket_url(place):
+        store = _open_bucket(place, create, read_only, clock, actor or _user_at_host, cache, cache_bytes)
+        place = store.directory
+    else:
+        store = _open_store(place, create=create, read_only=read_only)
     repo = Repo(
-        _open_store(place, create=create, read_only=read_only),
+        store,
         actor=actor or (lambda: read_config(place).actor or _user_at_host()),
         default_ref=default_ref or (lambda: read_config(place).default_ref or DEFAULT_REF),
         clock=clock,
@@ -510,6 +535,31 @@ def clone(
 
     access = Access(TABLES, clock, actor or _user_at_host(), tuple(ssh), token)
     return bring(url, os.fspath(directory), access, omission=omission(depth=depth, since=since, without=without))
+
+
+def _open_bucket(
+    url: str,
+    create: bool,
+    read_only: bool,
+    clock: Clock,
+    actor: str | Callable[[], str],
+    cache: str | os.PathLike[str] | None,
+    cache_bytes: int | None,
+) -> BucketBackedStore:
+    from runstore.sync.cached.evict import LIMIT
+    from runstore.sync.cached.place import cache_root
+    from runstore.sync.cached.store import BucketBackedStore
+
+    return BucketBackedStore.open(
+        url,
+        TABLES,
+        caches=cache_root(os.environ) if cache is None else os.path.abspath(os.fspath(cache)),
+        now=clock,
+        actor=(lambda: actor) if isinstance(actor, str) else actor,
+        create=create,
+        read_only=read_only,
+        limit=LIMIT if cache_bytes is None else cache_bytes,
+    )
 
 
 def _open_store(place: str, *, create: bool, read_only: bool) -> Store:

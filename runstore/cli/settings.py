@@ -29,7 +29,7 @@ def open_store(store: str | None, actor: str | None, *, create: bool = False, re
         raise NoStore(
             f"there is no store in {os.getcwd()} or above it", hint="`runstore init` makes one here; --store DIR or $RUNSTORE names another"
         )
-    if path is not None and not is_store(path) and not _is_bundle(path):
+    if path is not None and not is_store(path) and not _is_elsewhere(path):
         raise NoStore(f"there is no store in {path}", hint=f"`runstore init {path}` makes one")
     repo = runstore.open(
         path or DEFAULT_NAME,
@@ -45,11 +45,12 @@ def open_store(store: str | None, actor: str | None, *, create: bool = False, re
     return repo
 
 
-def _is_bundle(path: str) -> bool:
-    """True for a bundle, which is read as a store is. Only what is no store is looked at."""
+def _is_elsewhere(path: str) -> bool:
+    """True for the URL of a bucket, and for a bundle, which is read as a store is. Only what is no store is looked at."""
     from runstore.sync.bundle import is_bundle
+    from runstore.sync.urls import is_bucket_url
 
-    return is_bundle(path)
+    return is_bucket_url(path) or is_bundle(path)
 
 
 def wanted_actor(actor: str | None) -> str | None:

@@ -5,9 +5,26 @@ Everything here works inside a transaction of the store that the caller opened, 
 
 from runstore.refs.names import PREFIXES, check_name, full_name, short_name
 from runstore.refs.reflog import Change, changes, changes_of, expire, links
-from runstore.refs.refs import IMPORT, TABLES, Operation, Ref, changed, each, existing, get, last, moment, read, set_last, twin, undo
+from runstore.refs.refs import (
+    FOLLOW,
+    IMPORT,
+    TABLES,
+    Operation,
+    Ref,
+    changed,
+    each,
+    existing,
+    get,
+    last,
+    moment,
+    read,
+    set_last,
+    twin,
+    undo,
+)
 
 __all__ = [
+    "FOLLOW",
     "IMPORT",
     "PREFIXES",
     "TABLES",

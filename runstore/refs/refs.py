@@ -19,6 +19,8 @@ REFS = Table("refs")
 TABLES = (REFS, reflog.REFLOG, reflog.STATE)
 _STRETCH_BYTES = 6
 IMPORT = "import"
+FOLLOW = "follow"
+"""The action of what follows moves made elsewhere: undo passes over it, as it would take back what others did."""
 
 
 class Ref(NamedTuple):
@@ -152,6 +154,8 @@ def _newest_not_undone(reader: Reader, first_parent: reflog.FirstParent) -> list
     for change in reflog.changes(reader, first_parent):
         if found and not _together(found[0], change):
             break
+        if change.action == FOLLOW:
+            continue
         if change.action == "undo":
             undone.update(map(int, change.message.split(",")))
         elif change.time not in undone:

@@ -39,7 +39,7 @@ def join(
     """Let each of our heads (full names) lead to what is given for it, in one transaction. Raises NotFound for what is not here."""
     if dry_run:
         with store.read() as reader:
-            return [_decided(reader, name, link)[0] for name, link in sorted(theirs.items())]
+            return [decided(reader, name, link)[0] for name, link in sorted(theirs.items())]
     moment = now()
     with store.write(now=moment) as writer:
         done = [_carried_out(writer, name, link) for name, link in sorted(theirs.items())]
@@ -54,13 +54,14 @@ def join(
 
 
 def _carried_out(writer: Writer, name: str, link: Link) -> Joined:
-    joined, merge = _decided(writer, name, link)
+    joined, merge = decided(writer, name, link)
     if merge is not None:
         Indexer().add(writer, writer.put([merge]))
     return joined
 
 
-def _decided(reader: Reader, name: str, link: Link) -> tuple[Joined, Object | None]:
+def decided(reader: Reader, name: str, link: Link) -> tuple[Joined, Object | None]:
+    """Return what becomes of one of our heads for a link, and the merge that it takes, if any, which is not stored yet."""
     old = refs.get(reader, name)
     if old is None:
         return Joined(name, None, link, MADE), None

@@ -60,6 +60,11 @@ def parse_url(text: str) -> Url:
     raise InvalidInput(f"{text} is no URL of a store", hint=_FORMS, kind="bad-url")
 
 
+def is_bucket_url(text: str) -> bool:
+    """True for a URL of a bucket that can be opened as a store."""
+    return text.startswith(("s3://", "dir://"))
+
+
 def _host(host: str, text: str) -> str:
     # A host that begins with a dash would be taken for an option of ssh.
     if host.startswith("-") or not host.strip():

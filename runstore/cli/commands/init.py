@@ -13,10 +13,15 @@ def run(context: Context, *, dir: str | None) -> None:
     """Make a store in DIR, or in ./.runstore. One that is there already stays as it is."""
     import runstore
     from runstore.store.directory import DEFAULT_NAME, is_store, read_config, write_config
+    from runstore.sync.urls import is_bucket_url
 
     if dir is not None and context.store is not None:
         raise InvalidInput("init is given two places: DIR and --store", hint="name one")
     place = dir or context.store or DEFAULT_NAME
+    if is_bucket_url(place):
+        runstore.open(place, create=True).close()
+        context.out.line(f"made a store in {place}")
+        return
     if is_store(place):
         context.out.line(f"there is a store in {os.path.abspath(place)} already")
         return

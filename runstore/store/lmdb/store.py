@@ -88,6 +88,11 @@ class LmdbStore:
             handle = self._acquire(create=False)
         return handle
 
+    @property
+    def is_open(self) -> bool:
+        """True until it is closed."""
+        return self._handle is not None
+
     def __enter__(self) -> LmdbStore:
         return self
 

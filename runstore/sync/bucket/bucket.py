@@ -10,12 +10,14 @@ import os
 import random
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from typing import NamedTuple
 
 from runstore.errors import Damaged, Refused, Unavailable
 from runstore.model.ids import Link
+from runstore.store.directory import write_file
 from runstore.sync.bucket.files import Files
 from runstore.sync.bucket.index import PackIndex, most_index_bytes, open_index
 from runstore.sync.bucket.probe import probe
@@ -47,6 +49,15 @@ class Bucket:
         self._indexes: dict[str, PackIndex] = {}
         self._pages: dict[str, dict[str, Link]] = {}
         self._probed = False
+        self._kept: str | None = None
+
+    def trust(self, *, probed: bool) -> None:
+        """Say that this remote was probed before."""
+        self._probed = self._probed or probed
+
+    def keep_indexes(self, directory: str) -> None:
+        """Keep indexes in a directory too, for other processes. They are checked when they are read, as those that come from the bucket."""
+        self._kept = directory
 
     # --- reading -----------------------------------------------------------------------------------------------------------
 
@@ -93,17 +104,34 @@ class Bucket:
             with ThreadPoolExecutor(_AT_ONCE) as pool:
                 for found in pool.map(lambda pack: self._index(pack, listed), missing):
                     self._indexes[found.pack.name] = found
-            kept = set(listed)
-            self._indexes = {name: index for name, index in self._indexes.items() if name in kept}
+            if missing:
+                self._drop_kept(set(listed))
+            self._indexes = {name: self._indexes[name] for name in listed}
             return [self._indexes[name] for name in listed]
 
     def _index(self, pack: Pack, listed: list[str]) -> PackIndex:
         if pack.index_size > most_index_bytes(pack):
             raise Refused(f"the index of the pack {pack.name} is larger than any index of such a pack", kind="limit-exceeded")
+        kept = None if self._kept is None else os.path.join(self._kept, f"{pack.name}.index")
+        if kept is not None:
+            with suppress(OSError, Refused), open(kept, "rb") as file:
+                return open_index(pack, file.read(), listed)
         data = self.files.part(pack.index_path, 0, pack.index_size)
         if data is None:
             raise self.lost(pack.index_path)
-        return open_index(pack, data, listed)
+        found = open_index(pack, data, listed)
+        if kept is not None:
+            with suppress(OSError):  # it is only a copy
+                os.makedirs(os.path.dirname(kept), mode=0o700, exist_ok=True)
+                write_file(kept, data)
+        return found
+
+    def _drop_kept(self, listed: set[str]) -> None:
+        if self._kept is not None:
+            with suppress(OSError):
+                for name in os.listdir(self._kept):
+                    if name.removesuffix(".index") not in listed and not name.startswith("."):
+                        os.unlink(os.path.join(self._kept, name))
 
     def lost(self, name: str) -> Unavailable | Damaged:
         """Return the error for an object that is not there: it was superseded meanwhile, or the bucket has lost it."""
@@ -166,9 +194,3 @@ class Bucket:
 def pause(failures: int) -> None:
     """Wait a random while that grows with the number of failures: whoever lost a race keeps out of the next one's way."""
     time.sleep(random.uniform(0, min(_LONGEST_PAUSE, 0.005 * 2 ** min(failures, 10))))  # noqa: S311 - nothing is kept secret by it
-
-
-def paths_of(packs: Mapping[str, Pack] | tuple[Pack, ...]) -> list[str]:
-    """Return the names of the objects of packs."""
-    found = packs.values() if isinstance(packs, Mapping) else packs
-    return [path for pack in found for path in (pack.path, pack.index_path)]

@@ -26,6 +26,7 @@ class DirectoryFiles:
 
     def __init__(self, url: str, directory: str) -> None:
         self.url = url
+        self.place = f"dir://{os.path.realpath(directory)}"
         self._directory = directory
 
     def read(self, name: str, most: int) -> Found | None:

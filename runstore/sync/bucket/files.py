@@ -30,6 +30,7 @@ class Files(Protocol):
     """Where a bucket lies. Threads may share one. What cannot be done raises Unavailable; whether a write was done is then not known."""
 
     url: str
+    place: str  # where it really lies, server and all: two URLs that are the same may lead to two servers
 
     def read(self, name: str, most: int) -> Found | None:
         """Return a whole object, or None if there is none. Raises Refused for one of more than `most` bytes."""

@@ -5,7 +5,6 @@ Whether an object is there is answered from the indexes, which are claims; its b
 
 from __future__ import annotations
 
-from bisect import bisect_right
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING
 
@@ -41,20 +40,8 @@ class BucketReader:
         for pack in range(len(indexes) - 1, -1, -1):
             number = indexes[pack].find(id)
             if number is not None:
-                return self._address(pack, number)
+                return self._store.address(pack, number)
         return None
-
-    def _address(self, pack: int, number: int) -> int:
-        index = self._store.indexes[pack].index
-        return index.headers[index.place(number).frame].lane << LANE_SHIFT | self._store.firsts[pack] + number
-
-    def _place(self, address: int) -> tuple[int, int]:
-        """Return the number of the pack, and that of the object in it. Raises NotFound."""
-        indexes, sequence = self._store.indexes, address & _SEQUENCE
-        pack = bisect_right(self._store.firsts, sequence) - 1 if sequence else -1
-        if not 0 <= pack < len(indexes) or self._address(pack, number := sequence - self._store.firsts[pack]) != address:
-            raise NotFound(f"no object is at address {address:#x}")
-        return pack, number
 
     # --- objects -------------------------------------------------------------------------------------------------------------
 
@@ -72,7 +59,7 @@ class BucketReader:
 
     def at(self, address: int) -> Object:
         """Return the object at an address, its id computed and confirmed by the index. Raises NotFound or Damaged."""
-        pack, number = self._place(address)
+        pack, number = self._store.place(address)
         index = self._store.indexes[pack].index
         own = index.id(number)
         if self._store.near is not None and (held := self._store.near(own)) is not None:
@@ -85,11 +72,11 @@ class BucketReader:
 
     def frame(self, address: int) -> StoredFrame | None:
         """Return the frame in which the object at an address lies. Raises NotFound, Damaged."""
-        pack, number = self._place(address)
+        pack, number = self._store.place(address)
         index = self._store.indexes[pack].index
         frame = index.place(number).frame
         first = index.firsts[frame]
-        return StoredFrame(self._address(pack, first), index.headers[frame].objects, self._store.frame(pack, frame).data)
+        return StoredFrame(self._store.address(pack, first), index.headers[frame].objects, self._store.frame(pack, frame).data)
 
     def between(self, first: int, last: int) -> Iterator[tuple[int, Object]]:
         """Yield (address, object) for first <= address < last in one lane, in order. One that lies in several packs comes once."""
@@ -120,7 +107,7 @@ class BucketReader:
         """Return the number of objects, one that lies in several packs counted once."""
         packs = enumerate(self._store.indexes)
         return sum(
-            self.address(own) == self._address(pack, number) for pack, index in packs for number, own in enumerate(index.index.ids())
+            self.address(own) == self._store.address(pack, number) for pack, index in packs for number, own in enumerate(index.index.ids())
         )
 
     def starting(self, prefix: str, limit: int = 20) -> list[Link]:
@@ -145,7 +132,7 @@ class BucketReader:
     def rows(self, table: str, prefix: bytes = b"", *, reverse: bool = False) -> Iterator[bytes]:
         """Yield the generation of the execution at the address `prefix`, as the table of a store has it."""
         if table == GENERATIONS.name and len(prefix) == ADDRESS_BYTES:
-            pack, number = self._place(int.from_bytes(prefix, "big"))
+            pack, number = self._store.place(int.from_bytes(prefix, "big"))
             found = self._store.indexes[pack].generation(number)
             if found is not None:
                 yield prefix + found.to_bytes(GENERATION_BYTES, "big")

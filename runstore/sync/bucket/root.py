@@ -68,7 +68,8 @@ class Page(NamedTuple):
 class Root(NamedTuple):
     """What the root says. Either `refs` or `pages` is in use. `writes` are the newest write ids, the root's own first.
 
-    `retired` are objects that are not needed any more, with the time since when (microseconds since 1970 UTC).
+    `retired` are objects that are not needed any more, with the time since when (microseconds since 1970 UTC). `id` tells this store from
+    others, whatever its URL: the first write id.
     """
 
     writes: tuple[str, ...] = ()
@@ -77,14 +78,16 @@ class Root(NamedTuple):
     pages: tuple[Page, ...] = ()
     retired: tuple[tuple[str, int], ...] = ()
     default_ref: str | None = None
+    id: str = ""
 
     def stamped(self, write: str) -> Root:
         """Return the root with one more write id."""
-        return self._replace(writes=(write, *self.writes)[:REMEMBERED])
+        return self._replace(writes=(write, *self.writes)[:REMEMBERED], id=self.id or write)
 
     def to_bytes(self) -> bytes:
         """Return the root as it stands in the bucket."""
         value: dict[str, Any] = {
+            "id": self.id,
             "packs": [[pack.name, pack.check.hex(), pack.objects, pack.size, pack.index_size] for pack in self.packs],
             "retired": [list(item) for item in self.retired],
             "writes": list(self.writes),
@@ -101,7 +104,7 @@ class Root(NamedTuple):
 def read_root(data: bytes) -> Root:
     """Read a root. Raises Refused for one of another version, or one that breaks a rule."""
     value = unseal(MAGIC, data, "the root of a bucket")
-    if not isinstance(value, dict) or not value.keys() <= {"packs", "retired", "writes", "pages", "refs", "default_ref"}:
+    if not isinstance(value, dict) or not value.keys() <= {"id", "packs", "retired", "writes", "pages", "refs", "default_ref"}:
         raise _bad("is not of this version")
     if ("pages" in value) == ("refs" in value):
         raise _bad("has neither refs nor pages of them, or both")
@@ -111,6 +114,8 @@ def read_root(data: bytes) -> Root:
     writes = _array(value, "writes")
     if not all(_is_name(item) for item in writes) or not 1 <= len(writes) <= REMEMBERED:
         raise _bad("has no write ids, or bad ones")
+    if not _is_name(value.get("id")):
+        raise _bad("has no id, or a bad one")
     default = value.get("default_ref")
     if default is not None:
         check_pushed_name(default if isinstance(default, str) else "")
@@ -121,6 +126,7 @@ def read_root(data: bytes) -> Root:
         tuple(_page(item) for item in _array(value, "pages")) if "pages" in value else (),
         tuple(_retired(item) for item in _array(value, "retired")),
         default,
+        value["id"],
     )
 
 

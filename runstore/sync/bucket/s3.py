@@ -36,6 +36,7 @@ class S3Files:
             self._store: S3Store = S3Store.from_url(url, retry_config={"max_retries": 3, "retry_timeout": _PATIENCE})
         except (exceptions.BaseError, ValueError) as error:
             raise InvalidInput(f"{url} cannot be used: {_first_line(error)}", kind="bad-url") from error
+        self.place = f"{self._store.config.get('endpoint', '')} {url.rstrip('/')}"
 
     def read(self, name: str, most: int) -> Found | None:
         """Return a whole object, or None if there is none."""

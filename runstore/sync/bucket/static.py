@@ -23,7 +23,7 @@ class StaticFiles:
     """What lies below a URL. `parse_url` has checked that it is one of http or https."""
 
     def __init__(self, url: str) -> None:
-        self.url = url
+        self.url = self.place = url
         self._base = url.rstrip("/")
 
     def read(self, name: str, most: int) -> Found | None:

@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import tempfile
 import threading
+from bisect import bisect_right
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
 from itertools import accumulate
 from typing import Any, BinaryIO, NoReturn
 
 from runstore import refs as references
-from runstore.errors import Closed, Damaged, Refused, Unavailable
+from runstore.errors import Closed, Damaged, NotFound, Refused, Unavailable
 from runstore.model.ids import Object
 from runstore.store.checks import Finding, Progress
 from runstore.store.frames import Segment
@@ -30,6 +31,7 @@ from runstore.sync.frame import HEADER_BYTES, Frame, open_frame
 _SMALL_PACK = 4 << 20
 _AHEAD = 1 << 20
 _CACHED = 64 << 20
+SEQUENCE = (1 << LANE_SHIFT) - 1
 Near = Callable[[bytes], Object | None]
 
 
@@ -76,6 +78,24 @@ class BucketStore:
                         operation.move(name, None, link)
                     self._refs = dict(writer.items(references.TABLES[0].name))
             return self._refs
+
+    def place(self, address: int) -> tuple[int, int]:
+        """Return the number of the pack in which the object at an address lies, and that of the object in it. Raises NotFound."""
+        indexes, sequence = self.indexes, address & SEQUENCE
+        pack = bisect_right(self.firsts, sequence) - 1 if sequence else -1
+        if not 0 <= pack < len(indexes) or self.address(pack, number := sequence - self.firsts[pack]) != address:
+            raise NotFound(f"no object is at address {address:#x}")
+        return pack, number
+
+    def address(self, pack: int, number: int) -> int:
+        """Return the address of the object at a number in a pack."""
+        index = self.indexes[pack].index
+        return index.headers[index.place(number).frame].lane << LANE_SHIFT | self.firsts[pack] + number
+
+    def id_at(self, address: int) -> bytes:
+        """Return the id that the index gives for an address. Raises NotFound."""
+        pack, number = self.place(address)
+        return self.indexes[pack].index.id(number)
 
     def segment(self, pack: int, frame: int) -> Segment:
         """Return the content of a frame. Raises Damaged."""

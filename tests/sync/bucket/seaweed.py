@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import random
 import shutil
 import signal
 import socket
@@ -51,7 +52,15 @@ class Seaweed:
         }
 
     def start(self) -> None:
-        """Start, and wait until the gateway answers."""
+        """Start, and wait until the gateway answers. Where somebody else was given one of its ports meanwhile, others are tried."""
+        for attempt in range(3):
+            if attempt:
+                self._ports = _free_ports(4)
+            if self._start():
+                return
+        raise AssertionError("the server has ended three times; its log is beside its data")
+
+    def _start(self) -> bool:
         weed = find_weed()
         assert weed is not None
         master, volume, filer, gateway = self._ports
@@ -59,15 +68,17 @@ class Seaweed:
             *(weed, "-logtostderr", "server", f"-dir={self._directory / 'data'}", "-ip=127.0.0.1", "-ip.bind=127.0.0.1"),
             *(f"-master.port={master}", f"-volume.port={volume}", "-filer", f"-filer.port={filer}"),
             *("-s3", f"-s3.port={gateway}", f"-s3.config={self._directory / 's3.json'}"),
-            *("-master.volumeSizeLimitMB=256", "-volume.max=0"),
+            *("-s3.port.iceberg=0", "-s3.port.lance=0", "-master.volumeSizeLimitMB=256", "-volume.max=0"),
         ]
         with (self._directory / "log").open("ab") as log:
             self._process = subprocess.Popen(command, stdout=log, stderr=log, cwd=self._directory, start_new_session=True)
         until = time.monotonic() + _PATIENCE
         while not self._answers():
             assert time.monotonic() < until, "the server does not come up; its log is beside its data"
-            assert self._process.poll() is None, "the server has ended; its log is beside its data"
+            if self._process.poll() is not None:
+                return False
             time.sleep(0.1)
+        return True
 
     def _answers(self) -> bool:
         try:
@@ -94,17 +105,17 @@ class Seaweed:
 
 
 def _free_ports(count: int) -> list[int]:
-    """Return ports that are free, and so are those 10,000 above: the server opens these as well."""
+    """Return ports that are free, and so are those 10,000 above: the server opens these as well. Both lie below what clients are given."""
+    chance = random.Random()
     found: list[int] = []
     while len(found) < count:
+        port = chance.randrange(20_000, 22_700)
         with socket.socket() as one, socket.socket() as other:
-            one.bind(("127.0.0.1", 0))
-            port = one.getsockname()[1]
-            if port >= 55_000 or port in found:
-                port = 20_000 + port % 20_000
             try:
+                one.bind(("127.0.0.1", port))
                 other.bind(("127.0.0.1", port + 10_000))
             except OSError:
                 continue
+        if port not in found:
             found.append(port)
     return found

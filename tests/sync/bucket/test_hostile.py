@@ -112,6 +112,7 @@ def value_of(root: Root) -> dict[str, object]:
         ({"retired": [["packs/../../x.pack", 1]]}, "bad-bucket"),
         ({"writes": []}, "bad-bucket"),
         ({"writes": ["x"]}, "bad-bucket"),
+        ({"id": "x"}, "bad-bucket"),
         ({"default_ref": "heads/.."}, "bad-name"),
         ({"pages": []}, "bad-bucket"),
         ({"more": 1}, "bad-bucket"),
@@ -237,7 +238,7 @@ def test_a_pack_that_is_gone_is_named(forger: Forger) -> None:
 def test_roots_read_back_as_they_were_written() -> None:
     """What is written is read as the same."""
     pack = Pack(NAME, bytes(range(32)), 3, 1000, 400)
-    root = Root((NAME,), (pack,), {"heads/a": LINK, "tags/b": Link(Kind.TAG, bytes(32))}, (), ((pack.path, 5),), "heads/a")
+    root = Root((NAME,), (pack,), {"heads/a": LINK, "tags/b": Link(Kind.TAG, bytes(32))}, (), ((pack.path, 5),), "heads/a", NAME)
     assert read_root(root.to_bytes()) == root
 
 
