@@ -473,8 +473,8 @@ def open_repo(
     place = os.fspath(path) if path is not None else discover(os.getcwd()) or DEFAULT_NAME
     store: Store
     if is_bucket_url(place):
-        store = _open_bucket(place, create, read_only, clock, actor or _user_at_host, cache, cache_bytes)
-        place = store.directory
+        backed = _open_bucket(place, create, read_only, clock, actor or _user_at_host, cache, cache_bytes)
+        store, place = backed, backed.directory
     else:
         store = _open_store(place, create=create, read_only=read_only)
     repo = Repo(

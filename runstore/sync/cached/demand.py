@@ -37,10 +37,15 @@ class DemandReader:
     def __getattr__(self, name: str) -> Any:
         return getattr(self._reader, name)
 
+    @property
+    def inner(self) -> Reader:
+        """The snapshot itself."""
+        assert self._reader is not None
+        return self._reader
+
     def find(self, id: bytes) -> tuple[int, Object] | None:
         """Return where the object lies and the object; a promised one comes from the bucket, with the address that stands for it."""
-        reader = self._reader
-        assert reader is not None
+        reader = self.inner
         found = reader.find(id)
         if found is None:
             known = absence(reader, id)

@@ -210,9 +210,9 @@ class BucketBackedStore:
         if os.getpid() == self._pid:
             self._pusher.note(counting.bytes)
 
-    def prepare(self, objects: Iterable[Object]) -> Batch:
+    def prepare(self, objects: Iterable[Object], reader: Reader | None = None) -> Batch:
         """As LmdbStore.prepare."""
-        return self.cache.prepare(objects)
+        return self.cache.prepare(objects, reader.inner if isinstance(reader, DemandReader) else reader)
 
     def known(self, id: bytes) -> bool:
         """As LmdbStore.known."""
