@@ -57,7 +57,7 @@ def evict(cache: LmdbStore, bucket: Bucket, limit: int, *, now: int) -> int:
 
 def _live_bytes(cache: LmdbStore) -> int:
     """Return what is in use of the data file: the rest is free pages, which go when it is copied."""
-    pages = cache.stat()["pages"]
+    pages: dict[str, dict[str, int]] = cache.stat()["pages"]
     return sum(table.get("pages", 0) for table in pages.values()) * PAGE
 
 

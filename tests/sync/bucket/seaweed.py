@@ -13,6 +13,10 @@ import sys
 import time
 import urllib.request
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from obstore.store import S3Store
 
 _PATIENCE = 60.0
 _KEY, _SECRET = "test", "testsecret"
@@ -31,6 +35,7 @@ class Seaweed:
     def __init__(self, directory: Path) -> None:
         self._directory = directory
         self._process: subprocess.Popen[bytes] | None = None
+        self._made = False
         self._ports = _free_ports(4)
         (directory / "data").mkdir()
         identity = {"name": "tests", "credentials": [{"accessKey": _KEY, "secretKey": _SECRET}], "actions": ["Admin"]}
@@ -73,7 +78,7 @@ class Seaweed:
         with (self._directory / "log").open("ab") as log:
             self._process = subprocess.Popen(command, stdout=log, stderr=log, cwd=self._directory, start_new_session=True)
         until = time.monotonic() + _PATIENCE
-        while not self._answers():
+        while not self._answers() or (self._made and not self._gives()):
             assert time.monotonic() < until, "the server does not come up; its log is beside its data"
             if self._process.poll() is not None:
                 return False
@@ -90,12 +95,26 @@ class Seaweed:
     def make_bucket(self) -> None:
         """Make the bucket, and wait until it takes objects: a fresh server refuses some writes at first."""
         from obstore import put
+
+        put(self._client(), "first", b"1")
+        self._made = True
+
+    def _gives(self) -> bool:
+        """True if what was put before can be got: after a kill that takes longer than the gateway's being up."""
+        from obstore import get
+        from obstore.exceptions import BaseError
+
+        try:
+            return bytes(get(self._client(), "first").bytes()) == b"1"
+        except (BaseError, OSError):
+            return False
+
+    def _client(self) -> S3Store:
         from obstore.store import S3Store
 
         names = {name.removeprefix("AWS_").lower(): value for name, value in self.environment().items() if name != "AWS_ALLOW_HTTP"}
         config = {"endpoint": names.pop("endpoint_url"), **names}
-        store = S3Store(self.bucket, config=config, client_options={"allow_http": True})  # type: ignore[arg-type]  # keys are plain texts here
-        put(store, "first", b"1")
+        return S3Store(self.bucket, config=config, client_options={"allow_http": True})  # type: ignore[arg-type]  # keys are plain texts here
 
     def kill(self) -> None:
         """End the server without warning: at the end of the session too, as it takes ten seconds over a farewell."""
