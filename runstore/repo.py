@@ -327,6 +327,8 @@ class Repo:
         full = refs.full_name(name, "tags/")
         now = self._clock()
         with self.store.write(now=now) as writer:
+            if refs.read(writer, full) is not None:
+                raise Conflict(f"there is a tag {name} already", hint=f"name another, or `runstore ref delete {full}` first")
             target = self._named(writer, revision, now).link
             tag = encode_tag(Tag(target, refs.short_name(full), self.actor, message, now))
             index.Indexer().add(writer, writer.put([tag]))

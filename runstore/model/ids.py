@@ -125,5 +125,5 @@ def parse_link(text: str, kind: Kind | None = None) -> Link:
     if named is None:
         raise InvalidInput(f"the id {text} does not say its kind", hint=f"write it as kind:{digits[:8]}…", kind="bad-id")
     if kind is not None and named is not kind:
-        raise InvalidInput(f"{label}:{digits[:8]}… is a {label}, and a {kind.label} is wanted here", kind="bad-id")
+        raise InvalidInput(f"{label}:{digits[:8]}… is of kind {label}, and kind {kind.label} is wanted here", kind="bad-id")
     return Link(named, bytes.fromhex(digits))

@@ -10,7 +10,7 @@ from runstore.cli.contents import in_order
 from runstore.cli.context import Context
 from runstore.cli.declare import JSON, Command, argument
 from runstore.cli.ids import Shortener
-from runstore.cli.output import clip, columns
+from runstore.cli.output import clip, clip_start, columns
 from runstore.errors import InvalidInput
 from runstore.model.executions import decode_execution
 from runstore.model.ids import Kind, Link
@@ -41,7 +41,7 @@ def run(context: Context, *, rev: str | None, json: bool) -> None:
             return
         context.out.page()
         short = Shortener(reader)
-        cells = [_cells(row, short, reader) for row in rows]
+        cells = [_cells(row, short, reader, context.out.width * 3 // 5) for row in rows]
     context.out.lines(clip(line, context.out.width) for line in (columns(cells) if cells else []))
 
 
@@ -70,11 +70,12 @@ def _rows(reader: Reader, link: Link) -> Iterator[Row]:
         yield from (Row(str(number), target) for number, target in enumerate(links_of(obj.kind, obj.body)))
 
 
-def _cells(row: Row, short: Shortener, reader: Reader) -> tuple[str, str, str, str]:
+def _cells(row: Row, short: Shortener, reader: Reader, most: int) -> tuple[str, str, str, str]:
+    name = clip_start(row.name, most)
     if isinstance(row.holds, SlotState):
-        return row.name, row.holds.value, "", ""
+        return name, row.holds.value, "", ""
     line = safe.line(first_line(reader.get(row.holds.id), reader.get)) if reader.address(row.holds.id) is not None else "(not here)"
-    return row.name, row.holds.kind.label, short(row.holds), line
+    return name, row.holds.kind.label, short(row.holds), line
 
 
 COMMAND = Command(
