@@ -163,9 +163,9 @@ def _columns(terminal: bool) -> int:
     stated = os.environ.get("COLUMNS", "")
     if stated.isascii() and stated.isdigit() and int(stated):
         return max(int(stated), _LEAST_WIDTH)
-    if not terminal:
-        return _PIPED_WIDTH
+    # In `runstore log | head` the lines end on the screen all the same, and that is where the messages go.
+    stream = sys.stdout if terminal else sys.stderr
     try:
-        return max(os.get_terminal_size(sys.stdout.fileno()).columns, _LEAST_WIDTH)
+        return max(os.get_terminal_size(stream.fileno()).columns, _LEAST_WIDTH)
     except (OSError, ValueError):
-        return _DEFAULT_WIDTH
+        return _DEFAULT_WIDTH if terminal else _PIPED_WIDTH

@@ -24,6 +24,7 @@ _TEXT_KEYS = (
     "result",
     "json",
 )
+_CALL_TYPES = ("tool_use", "function_call", "server_tool_use")
 _CALL_KEYS = ("function", "functionCall", "function_call", "toolUse", "tool_use")
 _RESULT_KEYS = ("functionResponse", "function_response", "toolResult")
 _MEDIA = {
@@ -154,6 +155,8 @@ def _known_parts(value: dict[str, Any]) -> list[Any] | None:
     if call is not None:
         return [call]
     kind = value.get("type")
+    if kind in _CALL_TYPES:
+        return []  # one whose name was taken away, to be compared by itself
     if isinstance(kind, str) and kind in _MEDIA and "text" not in value:
         return [f"[{_MEDIA[kind]}]"]
     found: list[Any] = [value[key] for key in _TEXT_KEYS if key in value]
@@ -168,7 +171,7 @@ def _known_parts(value: dict[str, Any]) -> list[Any] | None:
 
 def _call(value: dict[str, Any]) -> str | None:
     kind = value.get("type")
-    if kind in ("tool_use", "function_call", "server_tool_use") or ("name" in value and ("arguments" in value or "args" in value)):
+    if (kind in _CALL_TYPES and "name" in value) or ("name" in value and ("arguments" in value or "args" in value)):
         return _written(value)
     for key in _CALL_KEYS:
         inner = value.get(key)

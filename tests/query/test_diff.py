@@ -360,3 +360,19 @@ def test_common_prefix_reads_few_nodes() -> None:
 
     assert Cursor(one.root, fetch).pass_common(Cursor(other.root, fetch)) == 19_999
     assert len(read) < 20
+
+
+def test_an_item_that_calls_and_a_message_that_speaks(archive: Archive) -> None:
+    """Where a call that is an item of its own became a message, its name stands among the calls and not in the text."""
+    archive.add(output=[{"type": "function_call", "name": "f", "arguments": "{}"}])
+    archive.add(output=[{"type": "message", "role": "assistant", "content": "done"}])
+    found = only(archive.repo.diff("main~1", "main")).elements
+    assert found is not None
+    (change,) = found.changes
+    assert change.text is not None
+    assert [line for hunk in change.text.hunks for line in hunk.lines if line[1]] == [
+        ("-", "[function_call]"),
+        ("+", "[assistant]"),
+        ("+", "done"),
+    ]
+    assert change.calls is not None

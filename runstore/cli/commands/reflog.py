@@ -8,7 +8,7 @@ from runstore.cli import changes, safe, times
 from runstore.cli.context import Context
 from runstore.cli.declare import JSON, Command, argument, number
 from runstore.cli.ids import Shortener
-from runstore.cli.output import clip, columns
+from runstore.cli.output import clip, clip_start, columns
 from runstore.refs import Change
 
 
@@ -23,7 +23,7 @@ def run(context: Context, *, ref: str | None, limit: int | None, json: bool) -> 
     context.out.page()
     with repo.read() as reader:
         short = Shortener(reader)
-        rows = [_row(name, change, short) for name, change in found]
+        rows = [_row(clip_start(name, context.out.width * 2 // 5), change, short) for name, change in found]
     context.out.lines(clip(row, context.out.width) for row in (columns(rows) if rows else []))
 
 
