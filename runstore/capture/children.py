@@ -9,6 +9,7 @@ from typing import Any
 
 from runstore.capture import instrumenting
 from runstore.capture.recorder import Options
+from runstore.capture.redaction.configured import configured
 
 VARIABLE = "RUNSTORE_TAP"
 INJECTED = os.path.join(os.path.dirname(os.path.abspath(__file__)), "inject")
@@ -20,15 +21,17 @@ def environment(given: Mapping[str, str], settings: Mapping[str, Any]) -> dict[s
     return {**given, "PYTHONPATH": os.pathsep.join(dict.fromkeys(paths)), VARIABLE: json.dumps(settings)}
 
 
-def recording(options: Options) -> dict[str, Any]:
-    """Return the settings that let a program record with these options."""
+def recording(options: Options, redaction: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the settings that let a program record with these options.
+
+    `redaction` has the `settings` of the store's table `[capture]` and a `choice`, as `redaction.configured` takes them.
+    """
     stated = {"store": options.store, "mode": options.mode, "on_error": options.on_error, "label": options.label, "spans": options.spans}
-    return {"begin": "runstore.capture.children:begin", **stated}
+    return {"begin": "runstore.capture.children:begin", **stated, "redaction": dict(redaction)}
 
 
 def begin(settings: Mapping[str, Any]) -> None:
     """Put recording on in this process. The parent drains: no thread is started."""
-    options = Options(
-        settings["store"], settings["mode"], settings["on_error"], dict(settings["label"]), spans=bool(settings.get("spans", False))
-    )
+    redact = configured(**settings["redaction"])
+    options = Options(settings["store"], settings["mode"], settings["on_error"], dict(settings["label"]), redact, bool(settings["spans"]))
     instrumenting.begin(options, background=False, outer=True)

@@ -9,7 +9,7 @@ import os
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-from runstore.capture.instrumenting import Recording, store_directory
+from runstore.capture.instrumenting import Recording, redactor, store_directory
 from runstore.capture.recorder import Options
 from runstore.capture.tap.httpx_clients import SEEN, streams, through, through_async
 from runstore.errors import InvalidInput
@@ -42,7 +42,7 @@ def recording_transport(
     session: str | None = None,
     mode: str = "spool",
     on_error: str = "count",
-    redact: Redact | None = None,
+    redact: Redact | str | None = None,
 ) -> Any:
     """Return a transport that records what it passes to `transport`, by default a new one of the library (`httpx` or `httpx2`).
 
@@ -55,7 +55,7 @@ def recording_transport(
 
         open_repo(place, create=True).close()
     label = {name: item for name, item in (("ref", ref), ("session", session)) if item}
-    recording = Recording(Options(place, mode, on_error, label, redact), background=True)
+    recording = Recording(Options(place, mode, on_error, label, redactor(place, redact)), background=True)
     inner = transport or (module.AsyncHTTPTransport() if asynchronous else module.HTTPTransport())
     return _made(module, asynchronous=asynchronous)(inner, recording)
 

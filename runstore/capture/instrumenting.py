@@ -14,10 +14,11 @@ from typing import TYPE_CHECKING, Any, Literal
 from runstore.capture.counts import Counts
 from runstore.capture.entries import Seen
 from runstore.capture.recorder import Options, Recorder
+from runstore.capture.redaction.configured import configured
 from runstore.capture.tap import patches
 from runstore.capture.tap.active import put_on, take_off
 from runstore.errors import InvalidInput
-from runstore.store.directory import DEFAULT_NAME, discover, is_store
+from runstore.store.directory import DEFAULT_NAME, discover, is_store, read_config
 
 if TYPE_CHECKING:
     from runstore.capture.assemble import Redact
@@ -115,7 +116,7 @@ def instrument(
     actor: str | None = None,
     mode: Literal["spool", "commit"] = "spool",
     on_error: Literal["count", "raise"] = "count",
-    redact: Redact | None = None,
+    redact: Redact | Literal["off", "mask", "refuse"] | None = None,
     spans: bool = False,
     background: bool = True,
 ) -> list[str]:
@@ -125,7 +126,8 @@ def instrument(
     here. `ref`, `session`, `notes` and `actor` label calls outside any `record`. In `spool` mode a call survives the end of the process
     from the moment its answer was read, and a thread puts it into the store (`background=False`: at exit, or by the next command); in
     `commit` mode it is durable in the store by then. With `on_error="raise"` what cannot be recorded is raised, and a request is
-    journalled before it is sent. `redact` masks what must not be stored. `spans` sets run and request id on the current OpenTelemetry span.
+    journalled before it is sent. `redact` masks what must not be stored: a `Redactor`, a function of that kind, or `off`, `mask` or
+    `refuse`; by default what the store's settings say. `spans` sets run and request id on the current OpenTelemetry span.
     Raises InvalidInput if this process records into another store already, and what opening a store raises.
     """
     if mode not in ("spool", "commit") or on_error not in ("count", "raise"):
@@ -142,7 +144,7 @@ def instrument(
         open_repo(place, create=True).close()
     said = {"ref": ref, "session": session, "notes": dict(notes) if notes else None, "actor": actor}
     label = {name: item for name, item in said.items() if item}
-    return begin(Options(place, mode, on_error, label, redact, spans), background=background)
+    return begin(Options(place, mode, on_error, label, redactor(place, redact), spans), background=background)
 
 
 def begin(options: Options, *, background: bool, outer: bool = False) -> list[str]:
@@ -193,6 +195,13 @@ def drain(store: str | os.PathLike[str] | None = None) -> int:
 
     with open_repo(place) as repo:
         return put(repo).recorded
+
+
+def redactor(store: str, redact: Redact | str | None) -> Redact | None:
+    """Return what redacts for the store in a directory: what is given, or what its settings say. Raises InvalidInput."""
+    if callable(redact):
+        return redact
+    return configured(read_config(store).capture, redact)
 
 
 def store_directory(store: str | os.PathLike[str] | None) -> str:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from runstore.capture.counts import Counts
@@ -17,6 +17,7 @@ from runstore.capture.entries import Seen, entry_of, kept, plain
 from runstore.capture.exchange import Exchange
 from runstore.capture.journal.frames import LOST, Entry
 from runstore.capture.journal.writer import MOST_BYTES, Journal, Ticket
+from runstore.capture.redaction import Redactor
 from runstore.capture.scopes import current
 from runstore.capture.tap.handler import PASS, Call, Pairs, Turn, Watcher
 from runstore.capture.wanted import wanted
@@ -134,8 +135,7 @@ class _Recording(Turn, Watcher):
 
     def _begin(self) -> None:
         exchange = Exchange(self._call.method, self._call.url, self._call.headers, self._call.body or b"", started=self._started)
-        exchange, redacted = self._redacted(kept(exchange))
-        self._ticket = self._recorder.journal.begin(entry_of(Seen(self._id, exchange, self._label(), list(redacted)), begun=True))
+        self._ticket = self._recorder.journal.begin(entry_of(self._seen(kept(exchange)), begun=True))
 
     def _finish(self, *, complete: bool, error: BaseException | None) -> None:
         self._done = True
@@ -143,9 +143,7 @@ class _Recording(Turn, Watcher):
         try:
             if self._call.body is None:
                 raise TypeError("the request's body was never sent whole")
-            exchange = kept(self._exchange(complete=complete, error=error))
-            exchange, redacted = self._redacted(exchange)
-            self._put(Seen(self._id, exchange, self._label(), list(redacted)))
+            self._put(self._seen(kept(self._exchange(complete=complete, error=error))))
             recorder.counts.add("recorded")
         except Exception as failure:  # noqa: BLE001 - the border to the host program: counted and visible
             recorder.lost(failure, self._size + len(self._call.body or b""))
@@ -174,9 +172,17 @@ class _Recording(Turn, Watcher):
             interrupted=type(error).__name__ in _CANCELLED,
         )
 
-    def _redacted(self, exchange: Exchange) -> tuple[Exchange, Sequence[Any]]:
-        redact = self._recorder.options.redact
-        return (exchange, ()) if redact is None else redact(plain(exchange))
+    def _seen(self, exchange: Exchange) -> Seen:
+        """Return what is written: the exchange and its label, redacted if that is asked for."""
+        redact, label = self._recorder.options.redact, self._label()
+        if redact is None:
+            return Seen(self._id, exchange, label, [])
+        exchange, found = redact(plain(exchange))
+        told = list(found)
+        if label and isinstance(redact, Redactor):
+            label, more = redact.value(label, "/label")
+            told += more
+        return Seen(self._id, exchange, label, told)
 
     def _label(self) -> dict[str, Any]:
         given = self._recorder.options.label

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from typing import Any
 
 from runstore.capture.entries import Seen
@@ -9,11 +10,19 @@ from runstore.capture.entries import Seen
 RUN, REQUEST = "runstore.run.id", "runstore.request.id"
 
 
-def current_span() -> Any:
-    """Return the current span, if there is one that records; else None."""
+@functools.cache
+def _trace() -> Any:
     try:
         from opentelemetry import trace
     except ImportError:
+        return None
+    return trace
+
+
+def current_span() -> Any:
+    """Return the current span, if there is one that records; else None."""
+    trace = _trace()
+    if trace is None:
         return None
     span = trace.get_current_span()
     return span if span.is_recording() else None

@@ -10,6 +10,7 @@ from runstore.cli.context import Context
 from runstore.cli.declare import Command, argument, flag, option
 from runstore.cli.errors import report, say
 from runstore.cli.output import count
+from runstore.cli.redaction import choice, redactor_of
 from runstore.cli.settings import wanted_actor
 
 if TYPE_CHECKING:
@@ -17,22 +18,37 @@ if TYPE_CHECKING:
     from runstore.repo import Repo
 
 
-def run(context: Context, *, command: tuple[str, ...], ref: str | None, session: str | None, commit: bool, strict: bool) -> int:
+def run(
+    context: Context,
+    *,
+    command: tuple[str, ...],
+    ref: str | None,
+    session: str | None,
+    commit: bool,
+    strict: bool,
+    spans: bool,
+    **secrets: bool,
+) -> int:
     """Run a program with the tap on; return its exit code. What was recorded is said on stderr."""
     from runstore import refs
     from runstore.capture.children import environment, recording
     from runstore.capture.launching import NoProgram, launch
     from runstore.capture.recorder import Options
+    from runstore.store.directory import read_config
 
+    chosen = choice(mask=secrets["redact"], off=secrets["no_redact"], refuse=secrets["refuse_secrets"])
     repo = context.repo_to_write()
+    redactor_of(repo, chosen)  # what the settings say wrongly is said before the program begins
     name = refs.short_name(refs.full_name(ref or repo.default_ref))
     actor = wanted_actor(context.actor)
     session = session or os.urandom(8).hex()
     label = {"ref": name, "session": session} | ({"actor": actor} if actor else {})
-    options = Options(directory(repo), "commit" if commit else "spool", "raise" if strict else "count", label)
+    place = directory(repo)
+    options = Options(place, "commit" if commit else "spool", "raise" if strict else "count", label, spans=spans)
+    settings = recording(options, {"settings": read_config(place).capture, "choice": chosen})
     told = _Told(repo)
     try:
-        code = launch(command, environment(os.environ, recording(options)), meanwhile=told.drain)
+        code = launch(command, environment(os.environ, settings), meanwhile=told.drain)
     except NoProgram as error:
         report(error)
         return error.code
@@ -98,6 +114,10 @@ COMMAND = Command(
     option("--session", metavar="ID", help="The session that all calls belong to. Default: a new one."),
     flag("--commit", help="Each call is durable in the store before the program goes on, instead of waiting in the journal."),
     flag("--strict", help="What cannot be recorded is an error for the program, instead of a count."),
+    flag("--spans", help="Set run and request id on the program's current OpenTelemetry span."),
+    flag("--redact", help="Mask secrets before anything is written, whatever the store's settings say."),
+    flag("--refuse-secrets", help="Do not record a call that holds a secret."),
+    flag("--no-redact", help="Record as it is, whatever the store's settings say."),
     argument("COMMAND", name="command", many=True),
     help="""Run a Python program unchanged and record every model call that it and its children make.
 
