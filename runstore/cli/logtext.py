@@ -78,6 +78,14 @@ class LogText:
                 else:
                     yield from (self._out.paint(edge, "dim") for edge in rows.edges)
 
+    def widen(self, entries: Iterable[Entry]) -> None:
+        """Let the columns of lines be wide enough for these entries."""
+        self._widen(map(self._cells, entries))
+
+    def row(self, entry: Entry, room: int) -> str:
+        """Return one line for an entry, in `room` columns."""
+        return self._line(self._cells(entry), entry.execution, room)
+
     def _beside(self, rows: Rows, entry: Entry, cells: _Cells | None) -> Iterator[str]:
         width = max(map(len, (rows.node, rows.after, *rows.edges)))
         texts = self._texts(entry, cells, max(self._out.width - width - 1, 20))

@@ -49,6 +49,11 @@ def run(context: Context, *, revs: tuple[str, ...], oneline: bool, graph: bool, 
             context.out.lines(text.graph(wants, {link.id for link in hidden}, wanted.limit))
             return
         entries = walk(reader, begin, wanted, hidden=hidden)
+        if wanted.session is not None and not oneline:
+            from runstore.cli.sessiontree import tree
+
+            context.out.lines(tree(context.out, text, summaries, wanted.session, entries))
+            return
         context.out.lines(text.lines(entries))
 
 
@@ -100,7 +105,7 @@ COMMAND = Command(
         help="ok, error, partial, interrupted or merge.",
     ),
     option("--run", metavar="ID", help="Executions of this run, or of this request."),
-    option("--session", metavar="ID", help="Executions whose notes name this session."),
+    option("--session", metavar="ID", help="Executions of this session, as a tree of its scopes, in the order of their beginnings."),
     option("--where", metavar="PATH=VALUE", many=True, help="A part of the execution or of its run has this value. Repeatable."),
     option("--changed", metavar="SLOT", help="SLOT differs from the execution before it on the same ref."),
     option("--against", metavar="REV", help="With --changed: SLOT differs from that of REV."),
@@ -108,7 +113,8 @@ COMMAND = Command(
     JSON,
     help="""List the executions that REV leads to (a ref, an execution, a..b), else those of all local refs, newest first.
 
-Each is shown with its id, time, refs, model, tokens, and the end of the question → the start of the answer.""",
+Each is shown with its id, time, refs, model, tokens, and the end of the question → the start of the answer. With --session, those of
+a session are shown as the tree of its scopes (an agent's calls, tools and sub-agents); --oneline, --graph and --json list them.""",
     examples="""runstore log --oneline --limit 20
 runstore log main --changed prompt
 runstore log --changed prompt --against conversations/first
