@@ -21,7 +21,7 @@ def record(*calls: tuple[str, str | None]) -> None:
 
 def test_the_scopes_of_a_session_are_a_tree(cli: Cli) -> None:
     """Executions stand under their scopes, in the order in which they began, and each scope says how many it has."""
-    record(("plan", "agent"), ("look it up", "agent/search"), ("again", "agent/search"), ("answer", "agent"), ("thanks", None))
+    record(("plan", "agent"), ("look", "agent/search"), ("again", "agent/search"), ("answer", "agent"), ("thanks", None))
     lines = cli("--store", "runs", "log", "--session", "s1").lines
     assert lines[0] == "session s1  5 executions, 25 → 10 tokens, 4 min 01 s"
     assert lines[1] == "├─ agent  4 executions"
@@ -29,7 +29,7 @@ def test_the_scopes_of_a_session_are_a_tree(cli: Cli) -> None:
     assert lines[3] == "│  ├─ search  2 executions"
     assert lines[4].startswith("│  │  ├─ ")
     assert [line.rpartition("  ")[2] for line in lines if "→ It is" in line] == [
-        f"{asked} → It is." for asked in ("plan", "look it up", "again", "answer", "thanks")
+        f"{asked} → It is." for asked in ("plan", "look", "again", "answer", "thanks")
     ]
     assert lines[-1].startswith("└─ ")
 
