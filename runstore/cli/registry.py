@@ -63,7 +63,10 @@ SECTIONS: dict[str, dict[str, str]] = {
         "bundle verify": "Check a bundle.",
         "bundle list": "List the refs of a bundle.",
         "bundle unbundle": "Take in what a bundle has.",
-        "serve": "Let other stores push to this one and fetch from it.",
+        "serve": "Let other stores push to these and fetch from them.",
+        "token add": "Let somebody call a server.",
+        "token list": "List who may call a server.",
+        "token remove": "Take a token back.",
     },
     "Care": {
         "fsck": "Verify every object, index and ref.",

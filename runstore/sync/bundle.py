@@ -62,7 +62,7 @@ def write_bundle(
         if link.kind != Kind.EXECUTION:
             raise InvalidInput(f"{link} is no execution; only executions can be prerequisites", kind="bad-link")
     seen = Marks()
-    mark_reachable(reader, [link.id for link in prerequisites], seen)
+    mark_reachable(reader, prerequisites, seen)
     head = _render(Header(refs, tuple(prerequisites)))
     stream.write(head)
     writer = PackWriter(stream)

@@ -7,7 +7,7 @@ Source: docs/spec/protocol.md.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator
 from itertools import chain
 from time import monotonic
 from typing import Any
@@ -26,6 +26,7 @@ from runstore.sync.rights import All, Rights
 from runstore.sync.select import select
 from runstore.sync.send import frames_of, objects_of
 from runstore.sync.spool import Spool, headers_check, resume, sweep
+from runstore.sync.updates import forbidden
 from runstore.sync.visible import Everything, View
 
 FEATURES = ("partial", "resume")
@@ -61,7 +62,7 @@ class Endpoint:
         self._quarantine = quarantine
         self._default_ref = default_ref
 
-    def answer(self, messages: Iterable[Message]) -> Iterator[Message]:
+    def answer(self, messages: Iterable[Message]) -> Generator[Message, None, None]:
         """Answer one call. Errors of this side become an `error` message; only a connection that ends while the call is read raises."""
         try:
             yield from self._answer(iter(messages))
@@ -204,6 +205,8 @@ class Endpoint:
     # --- pushing -------------------------------------------------------------------------------------------------------------
 
     def _push(self, first: Message, rest: Iterator[Message]) -> Iterator[Message]:
+        if not self._rights.writes():
+            raise forbidden("this peer may not write to this store")
         spool = self._open_upload(first)
         receiver = Receiver(self._store, limits=self._limits, seconds=monotonic, spool=spool, view=self._view)
         keep = False
@@ -251,12 +254,13 @@ class Endpoint:
             self._view.update(reader)
             inspection = receiver.inspect(reader, [update.new for update in wanted])
             updates.check(reader, receiver.ancestry(reader, inspection), wanted, self._rights, force=force)
+            new = inspection.unseen()  # how many were new to the store would tell what it holds elsewhere
         now = self._now()
         action = "force-push" if force else "push"
-        states, received = receiver.commit(
+        states, _ = receiver.commit(
             lambda writer: updates.move(writer, wanted, force=force, now=now, actor=self._actor, action=action, message=text), now=now
         )
-        return Message("committed", {"refs": [[name, state] for name, state in states.items()], "objects": received.new})
+        return Message("committed", {"refs": [[name, state] for name, state in states.items()], "objects": new})
 
     def _resume(self, first: Message) -> Iterator[Message]:
         name = first.fields.get("upload")

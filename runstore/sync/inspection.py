@@ -19,7 +19,6 @@ from runstore.model.nodes import Inner, Leaf
 from runstore.model.objects import open_body
 from runstore.model.slots import LIST_SLOTS, SETTINGS_SLOTS, is_run, kind_of_slot
 from runstore.model.trees import Slot, decode_tree
-from runstore.runs.absence import absence
 from runstore.runs.generations import Near
 from runstore.store.frames import Segment, objects_in
 from runstore.store.protocol import Reader
@@ -241,10 +240,7 @@ class Inspection:
 
     def _is_promised(self, raw: bytes) -> bool:
         """True if an object need not be here: this transfer promises it, or an earlier one did."""
-        if raw in self.promised:
-            return True
-        known = absence(self._reader, raw[1:])
-        return known is not None and known.link.raw == raw
+        return raw in self.promised or self._view.promises(self._reader, raw)
 
     def _read_facts(self, link: Link) -> int:
         if link.kind == Kind.VALUE:
@@ -294,6 +290,10 @@ class Inspection:
             raise Refused(
                 f"{self._again(place >> 16).make(place & 0xFFFF).link} links to what is not in the transfer", kind="missing-object"
             )
+
+    def unseen(self) -> int:
+        """Return how many objects of the transfer the sender could not know to be here: the number that it may be told."""
+        return sum(found & PRESENT and not self._view.has(self._reader, raw[1:]) for raw, found in self._facts.items())
 
     def came(self, link: Link) -> bool:
         """True if the object is part of the transfer."""

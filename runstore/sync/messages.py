@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from struct import Struct
-from typing import Any, BinaryIO, NamedTuple
+from typing import Any, BinaryIO, NamedTuple, Protocol
 
 from runstore import errors
 from runstore.errors import Refused, RunstoreError, Unavailable
@@ -22,6 +22,13 @@ _LENGTHS = Struct("<IQ")
 LENGTHS_BYTES = _LENGTHS.size
 END = bytes(LENGTHS_BYTES)
 _STEP = 1 << 20
+
+
+class Source(Protocol):
+    """What messages are read from: a stream of bytes."""
+
+    def read(self, size: int, /) -> bytes:
+        """Return at most so many bytes, and none only at the end."""
 
 
 class Message(NamedTuple):
@@ -58,13 +65,13 @@ def write_call(stream: BinaryIO, messages: Iterable[Message]) -> None:
     stream.flush()
 
 
-def read_call(stream: BinaryIO, *, most_payload: int = MOST_PAYLOAD) -> Iterator[Message]:
+def read_call(stream: Source, *, most_payload: int = MOST_PAYLOAD) -> Iterator[Message]:
     """Yield the messages of one call or answer, up to its end. Raises Refused, or Unavailable (`disconnected`) if the stream ends."""
     while (message := read_message(stream, most_payload=most_payload)) is not None:
         yield message
 
 
-def read_message(stream: BinaryIO, *, most_payload: int = MOST_PAYLOAD) -> Message | None:
+def read_message(stream: Source, *, most_payload: int = MOST_PAYLOAD) -> Message | None:
     """Read one message; None at the end of a call."""
     head_size, payload_size = _LENGTHS.unpack(read_exactly(stream, LENGTHS_BYTES))
     if not head_size:
@@ -77,7 +84,7 @@ def read_message(stream: BinaryIO, *, most_payload: int = MOST_PAYLOAD) -> Messa
     return read_head(head, read_exactly(stream, payload_size))
 
 
-def read_exactly(stream: BinaryIO, size: int) -> bytes:
+def read_exactly(stream: Source, size: int) -> bytes:
     """Read so many bytes; memory grows with what is really there. Raises Unavailable (`disconnected`) if there are fewer."""
     parts: list[bytes] = []
     left = size

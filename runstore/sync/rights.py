@@ -17,6 +17,9 @@ class Rights(Protocol):
     def force(self, ref: str) -> bool:
         """True if the peer may move the ref anywhere."""
 
+    def writes(self) -> bool:
+        """True if there can be a ref that the peer may write: asked before anything that it sends is kept."""
+
 
 class All:
     """A peer that could write the store's files anyway."""
@@ -33,6 +36,10 @@ class All:
         """Every ref."""
         return True
 
+    def writes(self) -> bool:
+        """Yes."""
+        return True
+
 
 class ReadOnly:
     """A peer that may look: how bundles are served."""
@@ -47,4 +54,8 @@ class ReadOnly:
 
     def force(self, ref: str) -> bool:
         """None."""
+        return False
+
+    def writes(self) -> bool:
+        """No."""
         return False

@@ -61,7 +61,7 @@ def check(reader: Reader, ancestry: Ancestry, updates: Iterable[Update], rights:
     for update in updates:
         name, _, new = update
         if not rights.append(name):
-            raise Refused(f"this peer may not write the ref {name}", hint="ask whoever runs the server for the right", kind="forbidden")
+            raise forbidden(f"this peer may not write the ref {name}")
         twin = refs.twin(reader, name)
         if twin is not None:
             raise Refused(f"{name} and the ref {twin} differ in case alone", hint=f"use {twin}", kind="bad-name")
@@ -70,7 +70,7 @@ def check(reader: Reader, ancestry: Ancestry, updates: Iterable[Update], rights:
                 f"{name} cannot point at {new}", hint="refs point at executions, those under tags/ also at tags", kind="bad-target"
             )
         if force and not rights.force(name):
-            raise Refused(f"this peer may not force the ref {name}", hint="pull first, or ask for the right", kind="forbidden")
+            raise forbidden(f"this peer may not force the ref {name}", "pull first, or ask whoever runs the server for the right")
         current = refs.get(reader, name)
         if force or current is None or current == new or current != update.old:
             continue  # what stands elsewhere is decided when the refs are moved
@@ -107,6 +107,11 @@ def is_first_parent(reader: Reader, old: Link, new: Link) -> bool:
 
 def _is_beyond(reader: Reader, current: Link, update: Update) -> bool:
     return update.new.kind == Kind.EXECUTION and current.kind == Kind.EXECUTION and is_ancestor(reader, update.new.id, [current.id])
+
+
+def forbidden(fact: str, hint: str = "ask whoever runs the server for the right") -> Refused:
+    """Return the error for what a peer may not do."""
+    return Refused(fact, hint=hint, kind="forbidden")
 
 
 def not_forward(name: str) -> Conflict:

@@ -15,6 +15,7 @@ from runstore.errors import InvalidInput
 _SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*)://(.*)\Z", re.DOTALL)
 _SSH = re.compile(r"(?P<host>[^/:]+|[^/@]*@?\[[^/\]]+\])(?::(?P<port>[0-9]{1,5}))?(?P<path>/.*)\Z", re.DOTALL)
 _SHORT = re.compile(r"(?P<host>[^/:]+):(?P<path>.+)\Z", re.DOTALL)
+_HTTP_PATH = re.compile(r"[A-Za-z0-9._~/-]+\Z")
 _PASSWORD = re.compile(r"[^/@]*:[^/@]*@")
 
 
@@ -54,7 +55,7 @@ def parse_url(text: str) -> Url:
         port = None if parts["port"] is None else int(parts["port"])
         return Url("ssh", text, parts["path"], _host(parts["host"], text), port)
     if scheme in ("http", "https") and rest:
-        return Url("http", text)
+        return _http(text, rest)
     if scheme == "s3" and rest:
         return Url("s3", text)
     raise InvalidInput(f"{text} is no URL of a store", hint=_FORMS, kind="bad-url")
@@ -63,6 +64,19 @@ def parse_url(text: str) -> Url:
 def is_bucket_url(text: str) -> bool:
     """True for a URL of a bucket that can be opened as a store."""
     return text.startswith(("s3://", "dir://"))
+
+
+def _http(text: str, rest: str) -> Url:
+    host, _, path = rest.partition("/")
+    if "@" in host:
+        raise InvalidInput(
+            f"the URL {text.partition(':')[0]}://… names a user",
+            hint="a token comes from $RUNSTORE_TOKEN, or from token_command in the remote's entry",
+            kind="credentials",
+        )
+    if not host or not path.strip("/") or not _HTTP_PATH.match(path):
+        raise InvalidInput(f"{text} names no store", hint="https://host/name", kind="bad-url")
+    return Url("http", text, "/" + path.strip("/"), host)
 
 
 def _host(host: str, text: str) -> str:

@@ -162,6 +162,9 @@ class Some(All):
     def force(self, ref: str) -> bool:
         return False
 
+    def writes(self) -> bool:
+        return True
+
 
 @pytest.fixture
 def shared() -> tuple[Machine, Callable[[], Remote], Link, Link]:

@@ -16,7 +16,7 @@ from runstore.testing.machines import Machine
 def closure(reader: Reader, tips: list[bytes]) -> set[int]:
     """Return the addresses of all that the tips lead to."""
     marks = Marks()
-    mark_reachable(reader, tips, marks)
+    mark_reachable(reader, [reader.get(tip).link for tip in tips], marks)
     return set(marks)
 
 

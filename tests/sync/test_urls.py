@@ -25,7 +25,7 @@ from runstore.testing.machines import Machine
         ("me@host:/srv/runs", Url("ssh", "me@host:/srv/runs", "/srv/runs", "me@host")),
         ("ssh://host/srv/runs", Url("ssh", "ssh://host/srv/runs", "/srv/runs", "host")),
         ("ssh://me@host:2222/srv", Url("ssh", "ssh://me@host:2222/srv", "/srv", "me@host", 2222)),
-        ("https://host/team", Url("http", "https://host/team")),
+        ("https://host:8321/team", Url("http", "https://host:8321/team", "/team", "host:8321")),
         ("S3://bucket/prefix", Url("s3", "S3://bucket/prefix")),
     ],
 )
