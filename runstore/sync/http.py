@@ -17,6 +17,7 @@ from collections.abc import Callable, Iterable, Iterator
 from functools import cached_property
 from http.client import HTTPConnection, HTTPException, HTTPResponse, HTTPSConnection
 from itertools import chain
+from typing import Any, cast
 
 from runstore.errors import Busy, NotFound, Refused, RunstoreError, Unavailable
 from runstore.sync.connect import Access, Connect
@@ -35,11 +36,11 @@ _MOST_TOLD = 500
 def connector(url: Url, access: Access) -> Connect:
     """Return what opens a channel to the store at a URL. The token is asked for once."""
     secure = url.text[:5].lower() == "https"
-    token = _Once(access.token)
+    token = Asked(access.token)
     return lambda: HttpChannel(url, secure, token)
 
 
-class _Once:
+class Asked:
     """A token that is asked for when it is first needed: a command that prints it may be slow."""
 
     def __init__(self, ask: Callable[[], str | None]) -> None:
@@ -60,7 +61,7 @@ class HttpChannel:
     A call that changes nothing is made again, at most twice, if the connection fails before the answer begins.
     """
 
-    def __init__(self, url: Url, secure: bool, token: _Once, *, pause: Callable[[float], None] = time.sleep) -> None:
+    def __init__(self, url: Url, secure: bool, token: Asked, *, pause: Callable[[float], None] = time.sleep) -> None:
         self._url = url
         self._secure = secure
         self._token = token
@@ -100,9 +101,10 @@ class HttpChannel:
         return self._send(call)
 
     def _send(self, call: Iterable[Message]) -> HTTPResponse:
+        token = self._token.value
         connection = self._connected()
         try:
-            whole = self._write(connection, call)
+            whole = self._write(connection, call, token)
             response = connection.getresponse()
         except (OSError, HTTPException) as error:
             self.close()
@@ -139,6 +141,7 @@ class HttpChannel:
         except (OSError, HTTPException) as error:
             hint = "check the URL, and that the server runs"
             raise Unavailable(f"cannot reach {host}: {_told(error)}", hint=hint, kind="unreachable") from error
+        connection.response_class = _Response
         connection.sock.settimeout(_ANSWER_SECONDS)
         _keep_alive(connection.sock)
         return connection
@@ -151,7 +154,7 @@ class HttpChannel:
 
     # --- the call ------------------------------------------------------------------------------------------------------------
 
-    def _write(self, connection: HTTPConnection, call: Iterable[Message]) -> bool:
+    def _write(self, connection: HTTPConnection, call: Iterable[Message], token: str | None) -> bool:
         """Write a request; False if the server answered, or hung up, before it had all of it."""
         parts = _gathered(call)
         head = next(parts)
@@ -160,8 +163,8 @@ class HttpChannel:
         connection.putheader("Content-Type", CONTENT_TYPE)
         connection.putheader("Accept", CONTENT_TYPE)
         connection.putheader("User-Agent", "runstore")
-        if self._token.value is not None:
-            connection.putheader("Authorization", f"Bearer {self._token.value}")
+        if token is not None:
+            connection.putheader("Authorization", f"Bearer {token}")
         if following is None:
             connection.putheader("Content-Length", str(len(head)))
             connection.endheaders(head)
@@ -202,6 +205,31 @@ class HttpChannel:
             raise Unavailable(f"{host} failed: {status} {reason}", hint="try again later", kind="server-error")
         asked = "is a store served at this URL?" if status in (200, 405) else None
         raise Refused(f"{host} answered {status} {reason}", hint=asked, kind="bad-answer")
+
+
+class _Response(HTTPResponse):
+    """A response whose head has to be whole: the library takes the end of a connection for the end of the head."""
+
+    def __init__(self, sock: socket.socket, *args: Any, **options: Any) -> None:
+        super().__init__(sock, *args, **options)
+        self.fp = cast("io.BufferedReader", _Lines(self.fp))
+
+
+class _Lines:
+    """A stream whose lines have an end."""
+
+    def __init__(self, stream: io.BufferedReader) -> None:
+        self._stream = stream
+
+    def readline(self, limit: int = -1) -> bytes:
+        """Return a line. Raises ConnectionResetError if the stream ends in it, or before it."""
+        line = self._stream.readline(limit)
+        if not line.endswith(b"\n") and len(line) != limit:
+            raise ConnectionResetError("the connection ended in the middle of a line")
+        return line
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._stream, name)
 
 
 class _Later(Busy):

@@ -62,7 +62,7 @@ def push(
         try:
             return _Push(store, remote, names, upload(), force, dry_run, message, list(had), progress).run()
         except RunstoreError as error:
-            if not is_disconnect(error) or attempt == attempts - 1:
+            if not (is_disconnect(error) or error.kind == "resume") or attempt == attempts - 1:
                 raise
     raise AssertionError("the last attempt returns or raises")
 

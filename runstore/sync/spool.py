@@ -6,13 +6,15 @@ Small transfers stay in memory. A larger one lies in a file that is gone when it
 from __future__ import annotations
 
 import contextlib
+import fcntl
 import os
 import re
 import tempfile
+import time
 from collections.abc import Iterator
 from typing import BinaryIO
 
-from runstore.errors import Refused, Unavailable
+from runstore.errors import Busy, Refused, Unavailable
 from runstore.model.digest import checksum_of
 from runstore.sync.frame import HEADER_BYTES, Frame, Header, read_header
 
@@ -20,6 +22,7 @@ IN_MEMORY = 8 << 20
 KEPT_SECONDS = 3600
 _NAME = re.compile(r"[0-9a-f]{32}\Z")
 _SUFFIX = ".upload"
+_PATIENCE, _PAUSE = 10.0, 0.02
 
 
 class Spool:
@@ -58,7 +61,8 @@ class Spool:
             self._file = tempfile.TemporaryFile(dir=self._directory)  # noqa: SIM115 - closed by `close`
         else:
             self._path = os.path.join(self._directory, self._name + _SUFFIX)
-            self._file = open(os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600), "w+b")  # noqa: SIM115 - the same
+            self._file = _opened(self._path, os.O_CREAT)
+            self._file.truncate()
         waiting, self._memory = self._memory, []
         for frame in waiting:
             self._write(frame)
@@ -105,13 +109,16 @@ def headers_check(headers: list[Header]) -> bytes:
 
 
 def resume(directory: str | None, name: str) -> Spool:
-    """Return the spool of an interrupted upload with its whole frames, or an empty one. A frame that was cut off is dropped."""
+    """Return the spool of an interrupted upload with its whole frames, or an empty one. A frame that was cut off is dropped.
+
+    Raises Busy if the upload is still being taken: the end of a connection may be noticed later here than where it was cut.
+    """
     spool = Spool(directory, name)
     if directory is None:
         return spool
     path = os.path.join(directory, name + _SUFFIX)
     try:
-        file = open(os.open(path, os.O_RDWR | os.O_CLOEXEC), "r+b")  # noqa: SIM115 - belongs to the spool
+        file = _opened(path)
     except FileNotFoundError:
         return spool
     spool._path, spool._file = path, file
@@ -131,6 +138,24 @@ def resume(directory: str | None, name: str) -> Spool:
     file.truncate(at)
     spool._size = at
     return spool
+
+
+def _opened(path: str, flags: int = 0) -> BinaryIO:
+    """Open the file of an upload for this process, and this thread, alone. Raises Busy, FileNotFoundError."""
+    until = time.monotonic() + _PATIENCE
+    while True:
+        file = open(os.open(path, os.O_RDWR | os.O_CLOEXEC | flags, 0o600), "r+b")  # noqa: SIM115 - belongs to the spool
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            file.close()
+            if time.monotonic() > until:
+                raise Busy("the upload is still being taken", hint="try again in a while") from None
+            time.sleep(_PAUSE)
+            continue
+        if os.fstat(file.fileno()).st_nlink:
+            return file
+        file.close()  # whoever had it has finished it
 
 
 def sweep(directory: str | None, now: float) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 import socket
 import threading
 import time
@@ -90,12 +91,18 @@ def test_a_server_that_ends_finishes_its_calls(running: Running, tmp_path: Path)
     """After SIGTERM a call that runs is answered and what it stored is there; then the process ends with 0."""
     ours = Machine(3)
     ours.talk(3)
+    for seed in range(3):
+        ours.repo.add({"model": {"name": "m"}}, output=random.Random(seed).randbytes(4 << 20))
     begun, go_on = threading.Event(), threading.Event()
     done: list[object] = []
+    sent = 0
 
     def held(objects: int, size: int) -> None:
-        begun.set()
-        go_on.wait(5)
+        nonlocal sent
+        sent += size
+        if sent > 9 << 20:  # two frames are on their way
+            begun.set()
+            go_on.wait(5)
 
     def pushing() -> None:
         try:
@@ -106,8 +113,6 @@ def test_a_server_that_ends_finishes_its_calls(running: Running, tmp_path: Path)
         except RunstoreError as error:
             done.append(error)
 
-    noise = bytes(range(256)) * 512
-    ours.repo.add({"model": {"name": "m"}}, output=noise * 8)
     thread = threading.Thread(target=pushing)
     thread.start()
     assert begun.wait(10)

@@ -101,6 +101,6 @@ the calls that run are answered. It needs the extra: pip install 'runstore[serve
 With --stdio, one peer is served on standard input and output, with all rights: who can run this can write the store's files. This is what
 ssh://host/path runs on the host.""",
     examples="""runstore serve --http 8321 --tokens tokens.toml team=/srv/runs
-runstore serve --http 0.0.0.0:443 --tokens tokens.toml --tls-cert cert.pem --tls-key key.pem /srv/runs/*
+runstore serve --http 0.0.0.0:443 --tokens tokens.toml --tls-cert c.pem --tls-key k.pem /srv/runs
 runstore serve --stdio /srv/runs""",
 )
