@@ -318,7 +318,7 @@ def certificate(tmp_path_factory: pytest.TempPathFactory) -> Path:
     if shutil.which("openssl") is None:
         pytest.skip("openssl is not installed")
     place = tmp_path_factory.mktemp("tls")
-    made = "openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 2 -subj /CN=localhost -addext subjectAltName=IP:127.0.0.1"
+    made = "openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 2 -subj /CN=x -addext subjectAltName=IP:127.0.0.1"
     files = ["-keyout", str(place / "key.pem"), "-out", str(place / "cert.pem")]
     subprocess.run([*made.split(), *files], check=True, capture_output=True)
     return place
