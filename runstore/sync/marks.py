@@ -32,6 +32,17 @@ class Marks:
         self.count += 1
         return True
 
+    def add_range(self, first: int, count: int) -> None:
+        """Add neighbouring addresses, none of which is there yet."""
+        at, past = first, first + count
+        while at < past:
+            end = min((at >> _PAGE) + 1 << _PAGE, past)
+            page = self._pages.get(at >> _PAGE)
+            bits = int.from_bytes(page or b"", "little") | ((1 << end - at) - 1) << (at & _OFFSET)
+            self._pages[at >> _PAGE] = bytearray(bits.to_bytes(_BYTES, "little"))
+            at = end
+        self.count += count
+
     def __contains__(self, address: int) -> bool:
         page = self._pages.get(address >> _PAGE)
         return page is not None and bool(page[(address & _OFFSET) >> 3] & 1 << (address & 7))

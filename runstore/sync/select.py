@@ -7,21 +7,19 @@ apart by a few nodes. What is shared in other ways is found to be had when the i
 
 from __future__ import annotations
 
-from array import array
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
-from runstore import refs
 from runstore.model.ids import Kind, Link, Object
 from runstore.model.lists import decode_node
-from runstore.model.objects import links_of, raws_of
+from runstore.model.objects import links_of
 from runstore.store.protocol import Reader
 from runstore.sync.ancestry import difference
 from runstore.sync.marks import Marks
 from runstore.sync.partial import Omission
+from runstore.sync.whole import whole_store
 
 _CHUNK = 256
-_MOST_AT_ONCE = 2_000_000
 
 
 class Selected(NamedTuple):
@@ -42,28 +40,6 @@ def select(reader: Reader, wanted: Iterable[bytes], had: Iterable[bytes] = (), o
         if everything is not None:
             return Selected(everything, set())
     return Selection(reader, omission or Omission()).run(tops, known)
-
-
-def whole_store(reader: Reader, wanted: Sequence[bytes]) -> Marks | None:
-    """Return the addresses of all objects if all refs are wanted and everything here follows from them; else None.
-
-    One pass in the order of storage, several times as fast as following links. Links have no cycles: where every object but the wanted
-    ones is linked to, every object is reached. Hashes of ids are compared, which are salted, so nobody can aim at a collision; and one
-    would only send an object too many.
-    """
-    tops = {hash(key) for key in wanted}
-    if any(hash(ref.target.id) not in tops for prefix in ("heads/", "tags/") for ref in refs.each(reader, prefix)):
-        return None
-    marks, own, linked = Marks(), array("q"), set(tops)
-    for address, obj in reader.objects():
-        if len(own) == _MOST_AT_ONCE:
-            return None
-        marks.add(address)
-        own.append(hash(obj.id))
-        if obj.kind != Kind.BLOB:
-            linked.update([hash(raw[1:]) for raw in raws_of(obj.kind, obj.body)])
-    held = set(own)
-    return marks if linked.issuperset(own) and held.issuperset(tops) and len(linked) == len(held) else None
 
 
 class Selection:
