@@ -5,7 +5,8 @@ The same function serves one add, an import and a rebuild, so that a rebuilt ind
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from types import MappingProxyType
 from typing import Any, cast
 
 from runstore.errors import Damaged
@@ -14,7 +15,7 @@ from runstore.model.executions import Execution, decode_execution_trusted
 from runstore.model.ids import Kind, Link, Object, object_id
 from runstore.model.objects import execution_raws, links_of, raws_of
 from runstore.model.slots import is_run, request_id
-from runstore.model.trees import UNKNOWN, decode_tree_trusted
+from runstore.model.trees import UNKNOWN, Slot, decode_tree_trusted
 from runstore.runs.absence import absence, any_absent, arrive
 from runstore.runs.generations import Near, generation_row, generations, rebuild_generations
 from runstore.runs.tables import (
@@ -39,6 +40,7 @@ _MOST_PLACES = 300_000
 # As plain numbers: looking a kind up by its name takes longer than comparing it.
 _BLOB, _TREE, _EXECUTION = int(Kind.BLOB), int(Kind.TREE), int(Kind.EXECUTION)
 _LEFT_OUT = (_TREE, _EXECUTION)
+_NOTHING: Mapping[bytes, Any] = MappingProxyType({})
 
 
 class Indexer:
@@ -53,10 +55,17 @@ class Indexer:
         self._seen: set[bytes] = set()  # what has a row for a link from this window
         self._ancestry: dict[bytes, int] = {}  # generations of executions, as long as nothing is known to be absent
 
-    def add(self, writer: Writer, new: Iterable[tuple[int, Object]], located: dict[bytes, int] | None = None) -> None:
+    def add(
+        self,
+        writer: Writer,
+        new: Iterable[tuple[int, Object]],
+        located: dict[bytes, int] | None = None,
+        decoded: Mapping[bytes, Any] = _NOTHING,
+    ) -> None:
         """Add the rows for objects that `put` has just stored. Call `committed` once the transaction stands.
 
-        `located` holds addresses of this transaction by id, for several calls in it: what was found is added to it.
+        `located` holds addresses of this transaction by id, for several calls in it: what was found is added to it. `decoded`
+        has executions and the slots of trees, by id, where the caller has them at hand.
         """
         partial, late = any_absent(writer), False
         self._begin(writer, partial)
@@ -72,7 +81,7 @@ class Indexer:
             if kind == _BLOB:
                 continue
             if kind == _EXECUTION:
-                execution = decode_execution_trusted(body)
+                execution = decoded.get(name) or decode_execution_trusted(body)
                 _execution_rows(writer, address, execution, tables, places)
                 raws: Sequence[bytes] = execution_raws(execution)
                 executions[address] = name, tuple([raw[1:] for raw in raws if raw[0] == _EXECUTION])
@@ -80,7 +89,7 @@ class Indexer:
             else:
                 raws = raws_of(kind, body)
                 if kind == _TREE:
-                    _request_rows(address, body, tables)
+                    _request_rows(address, decoded.get(name) or decode_tree_trusted(body), tables)
             if raws:
                 self._referrer_rows(address, raws, places)
         if executions:
@@ -258,8 +267,7 @@ def response_id(reader: Reader, response: Link | None) -> str | None:
     return found if isinstance(found, str) else None
 
 
-def _request_rows(address: int, body: bytes, tables: dict[str, list[bytes]]) -> None:
-    slots = decode_tree_trusted(body)
+def _request_rows(address: int, slots: Mapping[str, Slot], tables: dict[str, list[bytes]]) -> None:
     # Where the runtime is unknown the request id is the run id, and needs no row.
     if is_run(slots) and slots["runtime"] is not UNKNOWN:
         tables.setdefault(REQUEST_RUNS.name, []).append(request_id(slots)[:PREFIX_BYTES] + address.to_bytes(ADDRESS_BYTES, "big"))

@@ -48,7 +48,7 @@ class Inspection:
 
     `reader` and `view` say what is here, `promised` (raw links) what need not be; `again` gives the content of a frame that was looked at
     before. `external` are the raw links to what must stay here until the commit, `unordered` the numbers of frames that lead to later ones,
-    `left_out` what is linked to and only promised.
+    `left_out` what is linked to and only promised. While `keeps` is true, executions and the slots of trees are kept in `decoded`, by id.
     """
 
     def __init__(self, reader: Reader, view: View, again: Callable[[int], Segment], *, most_body: int) -> None:
@@ -67,6 +67,8 @@ class Inspection:
         self.merges: list[bytes] = []
         self.external: set[bytes] = set()
         self.unordered: list[int] = []
+        self.keeps = False
+        self.decoded: dict[bytes, Any] = {}
         self._frames = 0
 
     # --- as frames come --------------------------------------------------------------------------------------------------
@@ -116,6 +118,8 @@ class Inspection:
                 self.parents[obj.id] = tuple([link.id for link in content.parents])
                 if content.is_merge:
                     self.merges.append(obj.id)
+        if self.keeps and kind != _LIST:
+            self.decoded[obj.id] = content
         self._waiting.append((position, obj, content))
         return RUN if kind == _TREE and is_run(content) else 0
 

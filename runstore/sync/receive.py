@@ -94,8 +94,9 @@ class Receiver:
         inspection.promised = self._promised
         for frame in self.spool.frames():
             self._check_time()
+            inspection.keeps = self.meter.raw <= _KEPT
             found = inspection.take(open_frame(frame))
-            if self.meter.raw <= _KEPT:
+            if inspection.keeps:
                 self._kept.append(found)
             else:
                 self._ids.append(b"".join([obj.id for obj in found]))
@@ -241,7 +242,7 @@ class _Commit:
     def _index(self, writer: Writer, stored: list[tuple[int, Object]]) -> None:
         self._new += len(stored)
         if stored:
-            self._indexer.add(writer, stored, self._located)
+            self._indexer.add(writer, stored, self._located, self._inspection.decoded)
 
     def _objects(self, number: int) -> list[Object]:
         """Return the objects of a frame: those of a small transfer are still at hand, else with the ids that were computed."""

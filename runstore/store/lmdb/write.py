@@ -137,6 +137,8 @@ class LmdbWriter(LmdbReader):
     def _all_new(self, objects: Sequence[Object]) -> bool:
         known, fresh = self._env.known, self._fresh
         ids = sorted({item.id for item in objects})
+        if self.count() == len(fresh):  # all that is here was put by this transaction, as in a clone
+            return len(ids) == len(objects) and fresh.keys().isdisjoint(ids)
         return len(ids) == len(objects) and not any(one in known or one in fresh or self.candidates(one) for one in ids)
 
     def _put_groups(self, groups: Sequence[Group], *, whole: bool = False) -> Sequence[tuple[int, Object]]:
