@@ -1,12 +1,13 @@
 """Whether a transfer is the whole store: then it is sent in the order of storage, and no link has to be followed.
 
 Links have no cycles: where every object but the wanted ones is linked to, every object is reached. What is linked to is known from the
-derived tables, for all but executions, which are few and are read. Where the tables do not say, or say that something is not here, the
-answer is no, and links are followed.
+derived tables, for all but executions, which are few and are read. Where there are no such tables everything is read, once and in the
+order of storage; where something is not here, the answer is no, and links are followed.
 """
 
 from __future__ import annotations
 
+from array import array
 from collections.abc import Iterator, Sequence
 
 from runstore import refs
@@ -23,15 +24,20 @@ from runstore.sync.marks import Marks
 
 _EXECUTION, _TAG = int(Kind.EXECUTION), int(Kind.TAG)
 _TOPS = (_EXECUTION, _TAG)
+_MOST_AT_ONCE = 2_000_000
 
 
 def whole_store(reader: Reader, wanted: Sequence[bytes]) -> Marks | None:
     """Return the addresses of all objects if all refs are wanted and everything here follows from them; else None."""
-    if not is_current(reader) or any_absent(reader):
-        return None
     tops = set(wanted)
     if any(ref.target.id not in tops for prefix in ("heads/", "tags/") for ref in refs.each(reader, prefix)):
         return None
+    if not is_current(reader):
+        return _by_reading(reader, wanted)
+    return None if any_absent(reader) else _by_tables(reader, tops)
+
+
+def _by_tables(reader: Reader, tops: set[bytes]) -> Marks | None:
     reached = {row[:ADDRESS_BYTES] for table in (REFERRERS, RUN_EXECUTIONS) for row in reader.rows(table.name)}
     marks = Marks()
     linked, own = tops.copy(), set[bytes]()
@@ -48,6 +54,21 @@ def whole_store(reader: Reader, wanted: Sequence[bytes]) -> Marks | None:
     if marks.count != reader.count() or linked != own:
         return None
     return marks
+
+
+def _by_reading(reader: Reader, wanted: Sequence[bytes]) -> Marks | None:
+    """Read everything and compare hashes of ids: they are salted, so nobody can aim at a collision, which would send an object too many."""
+    tops = {hash(key) for key in wanted}
+    marks, own, linked = Marks(), array("q"), set(tops)
+    for address, obj in reader.objects():
+        if len(own) == _MOST_AT_ONCE:
+            return None
+        marks.add(address)
+        own.append(hash(obj.id))
+        if obj.kind != Kind.BLOB:
+            linked.update([hash(raw[1:]) for raw in raws_of(obj.kind, obj.body)])
+    held = set(own)
+    return marks if linked.issuperset(own) and held.issuperset(tops) and len(linked) == len(held) else None
 
 
 def _frames(reader: Reader, lane: int) -> Iterator[StoredFrame]:

@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from runstore import refs
 from runstore.model.ids import Link
+from runstore.runs.tables import INDEX_STATE
 from runstore.store.protocol import Reader
 from runstore.sync.marks import Marks
 from runstore.sync.select import select
 from runstore.sync.visible import mark_reachable
+from runstore.sync.whole import whole_store
 from runstore.testing.machines import Machine
 
 
@@ -62,3 +68,37 @@ def test_marks_hold_what_was_added() -> None:
     marks.discard(8)
     assert 8 not in marks
     assert len(marks) == 4
+
+
+@pytest.mark.parametrize("current", [True, False])
+def test_a_whole_store_is_recognised(tmp_path: Path, current: bool) -> None:
+    """With the derived tables and without them: all is sent in one go if all refs are wanted and nothing lies beside what they lead to."""
+    machine = Machine(1, tmp_path / "store")
+    machine.talk(5, "a")
+    machine.talk(40, "b")
+    machine.repo.tag("v1", "a")
+    if not current:
+        with machine.store.write() as writer:
+            writer.set_value(INDEX_STATE.name, b"version", bytes(4))
+    with machine.store.read() as reader:
+        tips = [ref.target.id for ref in refs.each(reader)]
+        whole = whole_store(reader, tips)
+        assert whole is not None
+        assert set(whole) == closure(reader, tips) == {address for address, _ in reader.objects()}
+        assert len(whole) == reader.count()
+        assert whole_store(reader, tips[:1]) is None
+    machine.repo.put("a value that nothing leads to")
+    with machine.store.read() as reader:
+        assert whole_store(reader, tips) is None
+    machine.close()
+
+
+def test_an_execution_that_nothing_leads_to_is_not_sent(tmp_path: Path) -> None:
+    """After a ref was set back, a clone does not bring what it led to before, with or without a memory of it."""
+    machine = Machine(1, tmp_path / "store")
+    machine.talk(3)
+    machine.repo.set_ref("main", "main~1")
+    with machine.store.read() as reader:
+        assert whole_store(reader, [machine.repo_ref("main").id]) is None
+        assert len(select(reader, [machine.repo_ref("main").id]).addresses) < reader.count()
+    machine.close()
