@@ -104,6 +104,21 @@ def decode_tree(body: bytes) -> dict[str, Slot]:
     return slots
 
 
+def links_in_tree(body: bytes) -> tuple[list[bytes], bool]:
+    """Return the links in a tree body as 33 bytes each, and whether it states what answered: whether `runtime` is there and not unknown.
+
+    The body is from our own store and its hash was verified, as in `decode_tree_trusted`.
+    """
+    raws: list[bytes] = []
+    answered = False
+    for name, unknown, _, kind, digest in _ENTRY.findall(body):
+        if kind:
+            raws.append(kind + digest)
+        if name == b"runtime":
+            answered = not unknown
+    return raws, answered
+
+
 def decode_tree_trusted(body: bytes) -> dict[str, Slot]:
     """Return the slots of a tree body from our own store whose hash was verified: it was checked strictly when it entered.
 

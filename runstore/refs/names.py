@@ -5,6 +5,8 @@ Pure. A name is ASCII, so that no two names look alike, and no name reads as an 
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 from runstore.errors import InvalidInput
 
 PREFIXES = ("heads/", "tags/", "remotes/")
@@ -16,6 +18,7 @@ _CHARACTERS = _LETTERS + "._%+=@-"
 _HEX_DIGITS = "0123456789abcdefABCDEF"
 
 
+@lru_cache(1024)
 def check_name(name: str) -> str:
     """Return a full ref name unchanged. Raises InvalidInput if it breaks a rule, saying which."""
     if not name.startswith(PREFIXES) or name in {"heads/", "tags/", "remotes/"}:

@@ -15,7 +15,7 @@ from runstore.model.executions import Execution, decode_execution_trusted
 from runstore.model.ids import Kind, Link, Object, object_id
 from runstore.model.objects import execution_raws, links_of, raws_of
 from runstore.model.slots import is_run, request_id
-from runstore.model.trees import UNKNOWN, Slot, decode_tree_trusted
+from runstore.model.trees import UNKNOWN, Slot, decode_tree_trusted, links_in_tree
 from runstore.runs.absence import absence, any_absent, arrive
 from runstore.runs.generations import Near, generation_row, generations, rebuild_generations
 from runstore.runs.tables import (
@@ -86,10 +86,12 @@ class Indexer:
                 raws: Sequence[bytes] = execution_raws(execution)
                 executions[address] = name, tuple([raw[1:] for raw in raws if raw[0] == _EXECUTION])
                 raws = [raw for raw in raws if raw[0] not in _LEFT_OUT]
+            elif kind == _TREE:
+                raws, answered = links_in_tree(body)
+                if answered:
+                    _request_rows(address, decoded.get(name) or decode_tree_trusted(body), tables)
             else:
                 raws = raws_of(kind, body)
-                if kind == _TREE:
-                    _request_rows(address, decoded.get(name) or decode_tree_trusted(body), tables)
             if raws:
                 self._referrer_rows(address, raws, places)
         if executions:

@@ -187,20 +187,25 @@ def collect(drafts: Iterable[Draft], known: Callable[[bytes], bool]) -> list[Obj
     A part is stored with all it leads to, so a part whose link is known is passed over whole.
     """
     found: list[Object] = []
+    taken: set[bytes] = set()
     for draft in drafts:
         for part in (*draft.run.parts.values(), *draft.parts):
-            found.extend(part_objects(part, known))
-        found.extend(draft.blobs)
-        if not known(draft.run.tree.id):
-            found.append(draft.run.tree)
+            if part.link.id not in taken:
+                found += part_objects(part, known, taken)
+        found += draft.blobs
+        tree = draft.run.tree
+        if tree.id not in taken and not known(tree.id):
+            taken.add(tree.id)
+            found.append(tree)
     return found
 
 
-def part_objects(part: Part, known: Callable[[bytes], bool]) -> list[Object]:
-    """Return the objects of a part and of the shorter lists it builds on, down to what is known."""
+def part_objects(part: Part, known: Callable[[bytes], bool], taken: set[bytes]) -> list[Object]:
+    """Return the objects of a part and of the shorter lists it builds on, down to what is known or was taken; it is taken now."""
     stretches: list[tuple[Object, ...]] = []
     at: Part | None = part
-    while at is not None and not known(at.link.id):
+    while at is not None and (name := at.link.id) not in taken and not known(name):
+        taken.add(name)
         stretches.append(at.objects)
         at = at.base
     return [obj for objects in reversed(stretches) for obj in objects]
