@@ -18,9 +18,8 @@ from runstore.errors import Conflict, InvalidInput, Unavailable
 from runstore.model.executions import decode_execution
 from runstore.model.ids import Id, Kind, Link, Object
 from runstore.runs import lookup
-from runstore.runs.index import is_current
 from runstore.runs.tables import TABLES as RUN_TABLES
-from runstore.runs.view import ExecutionView, RunView
+from runstore.runs.tables import is_current
 from runstore.store.protocol import Reader, Store, Table, Writer
 
 if TYPE_CHECKING:
@@ -37,6 +36,7 @@ if TYPE_CHECKING:
     from runstore.refs import Change, Operation, Ref
     from runstore.runs.completeness import Verdict
     from runstore.runs.record import Chain, Draft, Move, Recorded, Recorder
+    from runstore.runs.view import ExecutionView, RunView
     from runstore.sync.cached.store import BucketBackedStore
     from runstore.sync.exchange import Exchange
     from runstore.sync.fetch import Fetched
@@ -211,6 +211,7 @@ class Repo:
     def show(self, revision: str) -> RunView | ExecutionView:
         """Return the run or execution that a revision names, with its slots by name as values. A tag is followed to its target."""
         from runstore.query.revisions import to_execution, to_run
+        from runstore.runs.view import ExecutionView, RunView
 
         with self.store.read() as reader:
             link = self._named(reader, revision).link
@@ -283,6 +284,7 @@ class Repo:
     def executions(self, revision: str) -> list[ExecutionView]:
         """Return all executions of the run that a revision names, in the order of recording."""
         from runstore.query.revisions import to_run
+        from runstore.runs.view import ExecutionView
 
         with self.store.read() as reader:
             run = to_run(reader, self._named(reader, revision).link)

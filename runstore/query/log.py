@@ -24,9 +24,9 @@ from runstore.query.order import AHEAD, Entry, Order, Tip, between
 from runstore.query.revisions import as_range, resolve, to_execution, to_target
 from runstore.runs.absence import absence, any_absent
 from runstore.runs.generations import generation_at
-from runstore.runs.index import is_current, time_key
+from runstore.runs.index import time_key
 from runstore.runs.lookup import executions_in_session, executions_of
-from runstore.runs.tables import TIME_BYTES, TIMES
+from runstore.runs.tables import TIME_BYTES, TIMES, is_current
 from runstore.store.protocol import Reader, Store
 
 if TYPE_CHECKING:

@@ -6,7 +6,6 @@ from runstore.errors import Ambiguous, NotFound
 from runstore.model.executions import Execution
 from runstore.model.ids import Kind, Link
 from runstore.model.slots import is_run, request_id
-from runstore.model.tags import decode_tag
 from runstore.model.trees import decode_tree_trusted
 from runstore.query.near import brief
 from runstore.runs.lookup import executions_of, load_execution, runs_of_request
@@ -16,6 +15,8 @@ from runstore.store.protocol import Reader
 def to_target(reader: Reader, link: Link) -> Link:
     """Return what a tag leads to, through tags of tags; any other link as it is."""
     while link.kind == Kind.TAG:  # ends: a tag cannot lead to itself, since its id is the hash of what it says
+        from runstore.model.tags import decode_tag
+
         link = decode_tag(reader.get(link.id).body).target
     return link
 

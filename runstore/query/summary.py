@@ -14,7 +14,6 @@ from runstore.model.executions import Execution, decode_execution_trusted
 from runstore.model.ids import Kind, Link, Object
 from runstore.model.lists import count
 from runstore.model.slots import is_run
-from runstore.model.tags import decode_tag
 from runstore.model.trees import SlotState, decode_tree_trusted
 from runstore.query.content import bytes_line, decoded, last_line, one_line, text_of
 from runstore.query.lists import first_of, last_of
@@ -159,6 +158,8 @@ def first_line(obj: Object, fetch: Fetch, width: int = 72) -> str:
     if obj.kind == Kind.EXECUTION:
         return one_line(_execution_line(decode_execution_trusted(obj.body), fetch), width)
     if obj.kind == Kind.TAG:
+        from runstore.model.tags import decode_tag
+
         tag = decode_tag(obj.body)
         return one_line(f"{tag.name} → {tag.target}", width)
     return one_line(object_text(obj), width)

@@ -229,11 +229,6 @@ def mark_current(writer: Writer) -> None:
     writer.set_value(INDEX_STATE.name, b"version", INDEX_VERSION.to_bytes(4, "big"))
 
 
-def is_current(reader: Reader) -> bool:
-    """True if the derived tables have the form that this version reads and writes."""
-    return reader.value(INDEX_STATE.name, b"version") == INDEX_VERSION.to_bytes(4, "big")
-
-
 def text_prefix(text: str) -> bytes:
     """Return the 8 bytes under which a text (a session, a response id) stands in the tables."""
     return object_id(Kind.VALUE, encode(text).body)[:PREFIX_BYTES]

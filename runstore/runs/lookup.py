@@ -13,7 +13,6 @@ from runstore.model.ids import Kind, Link, Object
 from runstore.model.slots import is_run, request_id
 from runstore.model.trees import decode_tree
 from runstore.runs.absence import absence
-from runstore.runs.index import indexed_links, response_id, text_prefix, time_key
 from runstore.runs.tables import (
     PREFIX_BYTES,
     REFERRERS,
@@ -31,6 +30,8 @@ from runstore.store.protocol import ADDRESS_BYTES, Reader
 
 def referrers(reader: Reader, id: bytes) -> Iterator[Object]:
     """Yield the objects that link to this one directly, in the order of adding; for a run, its executions too."""
+    from runstore.runs.index import indexed_links  # what is seldom asked for is loaded when it is
+
     address = _place(reader, id)
     if address is None:
         return
@@ -73,6 +74,8 @@ def executions_in_session(reader: Reader, session: str) -> Iterator[Object]:
 
 def executions_of_response(reader: Reader, text: str) -> Iterator[Object]:
     """Yield the executions whose provider response id is this text, in the order of recording."""
+    from runstore.runs.index import response_id
+
     for execution, obj in _by_text(reader, RESPONSES.name, text):
         if response_id(reader, execution.response) == text:
             yield obj
@@ -80,6 +83,8 @@ def executions_of_response(reader: Reader, text: str) -> Iterator[Object]:
 
 def executions_by_time(reader: Reader, since: int | None = None, until: int | None = None) -> Iterator[Object]:
     """Yield the executions with since <= started < until (microseconds since 1970 UTC), newest first."""
+    from runstore.runs.index import time_key
+
     low = b"" if since is None else time_key(since)
     high = None if until is None else time_key(until)
     for row in reader.rows(TIMES.name, reverse=True):
@@ -108,6 +113,8 @@ def _place(reader: Reader, id: bytes) -> int | None:
 
 
 def _by_text(reader: Reader, table: str, text: str) -> Iterator[tuple[Execution, Object]]:
+    from runstore.runs.index import text_prefix
+
     for row in reader.rows(table, text_prefix(text)):
         obj = reader.at(int.from_bytes(row[PREFIX_BYTES:], "big"))
         yield decode_execution(obj.body), obj

@@ -6,7 +6,7 @@ on the object that it leads to. docs/design/0004-derived-indexes.md gives the re
 
 from __future__ import annotations
 
-from runstore.store.protocol import ADDRESS_BYTES, Table
+from runstore.store.protocol import ADDRESS_BYTES, Reader, Table
 
 # Bumped when a derived table changes its form: a store whose tables are older is reindexed before it is written to.
 INDEX_VERSION = 2
@@ -34,3 +34,8 @@ ABSENT_LANE = 15
 ABSENT = Table("absent")  # id | kind, state, address, reason
 
 TABLES = (REFERRERS, RUN_EXECUTIONS, REQUEST_RUNS, TIMES, SESSIONS, RESPONSES, GENERATIONS, INDEX_STATE, ABSENT)
+
+
+def is_current(reader: Reader) -> bool:
+    """True if the derived tables have the form that this version reads and writes."""
+    return reader.value(INDEX_STATE.name, b"version") == INDEX_VERSION.to_bytes(4, "big")

@@ -14,8 +14,7 @@ from runstore import ABSENT, Run
 from runstore.capture.importers.conversations import Imported, import_conversations, nonce_of, ref_of
 from runstore.errors import Conflict, InvalidInput, NotFound
 from runstore.repo import Repo
-from runstore.runs.index import is_current
-from runstore.runs.tables import INDEX_STATE, TABLES
+from runstore.runs.tables import INDEX_STATE, TABLES, is_current
 
 QUESTION = {"role": "user", "content": "2+2?"}
 ANSWER = {"role": "assistant", "content": "4"}
