@@ -68,6 +68,8 @@ def pack_int(number: int, known: Mapping[int, bytes] | None = None) -> bytes:
     """An integer: the shortest form, unsigned from 0 up, or its digits beyond 64 bits (from `known` where they stand there)."""
     if 0 <= number < 128:
         return _BYTES[number]
+    if 0xFFFFFFFF < number <= MOST_INT:  # a time
+        return b"\xcf" + number.to_bytes(8, "big")
     if not LEAST_INT <= number <= MOST_INT:
         return ext(EXT_INT, (known and known.get(number)) or digits_of(number))
     if -32 <= number < 0:

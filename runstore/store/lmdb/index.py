@@ -5,6 +5,7 @@ Functions on the engine's cursors; they raise its errors.
 
 from __future__ import annotations
 
+from itertools import repeat
 from typing import Any
 
 from runstore.store.addresses import NOT_HERE, address_bytes
@@ -41,7 +42,8 @@ def lists(cursor: Any, id: bytes, address: int) -> bool:
 
 def add(cursor: Any, rows: list[bytes]) -> None:
     """Add rows, sorted first: neighbours lie on the same pages."""
-    cursor.putmulti([(INDEX, one) for one in sorted(rows)])
+    rows.sort()
+    cursor.putmulti(zip(repeat(INDEX), rows, strict=False))
 
 
 def count(cursor: Any) -> int:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from itertools import repeat
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, cast
 
@@ -234,7 +235,7 @@ class LmdbWriter(LmdbReader):
                 raise InvalidInput(f"a row of {table} has {size} bytes, not {len(row)}", kind="bad-row")
         key = key_of(table)
         try:
-            self._rows.putmulti([(key, row) for row in wanted])
+            self._rows.putmulti(zip(repeat(key), wanted, strict=False))
         except lmdb.Error as error:
             raise self._failed(error) from error
 
