@@ -470,13 +470,12 @@ def open_repo(
     Raises NoStore, Damaged, Refused (a newer format), Busy or Unavailable.
     """
     from runstore.store.directory import DEFAULT_NAME, discover, read_config
-    from runstore.sync.urls import is_bucket_url
 
     if create and read_only:
         raise InvalidInput("a store that is opened for reading only is not made", hint="give create or read_only", kind="bad-options")
     place = os.fspath(path) if path is not None else discover(os.getcwd()) or DEFAULT_NAME
     store: Store
-    if is_bucket_url(place):
+    if "://" in place and _names_bucket(place):
         backed = _open_bucket(place, create, read_only, clock, actor or _user_at_host, cache, cache_bytes)
         store, place = backed, backed.directory
     else:
@@ -564,6 +563,12 @@ def _open_bucket(
         read_only=read_only,
         limit=LIMIT if cache_bytes is None else cache_bytes,
     )
+
+
+def _names_bucket(place: str) -> bool:
+    from runstore.sync.urls import is_bucket_url
+
+    return is_bucket_url(place)
 
 
 def _open_store(place: str, *, create: bool, read_only: bool) -> Store:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from itertools import pairwise
-from typing import Any, NamedTuple
+from typing import Any
 
 from runstore.errors import InvalidInput, LimitExceeded, Refused
 from runstore.model.encoding import ANY_KIND, decode, decode_trusted
@@ -18,6 +18,7 @@ from runstore.model.ids import ID_BYTES, Kind, Link, Object, make_object
 from runstore.model.limits import MAX_DEPTH, MAX_NODES
 from runstore.model.scalars import LEAST_INT, MOST_INT
 from runstore.model.settings import check_normal, encode_settings, normalise
+from runstore.tuples import NamedTuple
 
 STATUSES = ("ok", "error", "partial", "interrupted", "merge")
 

@@ -9,12 +9,13 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Iterator, Mapping
-from typing import Any, NamedTuple
+from typing import Any
 
 from runstore.errors import InvalidInput, LimitExceeded
 from runstore.model.ids import ID_BYTES, Kind, Link, Object, make_object
 from runstore.model.limits import MAX_BLOB, MAX_BODY, MAX_NODES
 from runstore.model.scalars import LEAST_INT, MOST_INT, digits_of, has_surrogate, join_surrogates
+from runstore.tuples import NamedTuple
 
 _LARGE = "give large data as bytes: they become a blob"
 EXT_LINK, EXT_INT, EXT_TEXT = 1, 2, 3

@@ -7,11 +7,12 @@ Source: docs/spec/identity.md, "Objects, ids, links".
 from __future__ import annotations
 
 from enum import IntEnum
-from typing import Any, NamedTuple
+from typing import Any
 
 from blake3 import blake3
 
 from runstore.errors import InvalidInput
+from runstore.tuples import NamedTuple
 
 ID_BYTES = 32
 LINK_BYTES = 33

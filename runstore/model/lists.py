@@ -9,12 +9,12 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from collections.abc import Callable, Iterable, Iterator
-from typing import NamedTuple
 
 from runstore.errors import InvalidInput, NotFound, Refused
 from runstore.model.ids import LINK_BYTES, Kind, Link, Object, link_from_raw, make_object
 from runstore.model.limits import MAX_ELEMENTS
 from runstore.model.nodes import LEAST, Inner, Leaf, Node, closes, decode_node, inner_body, leaf_body
+from runstore.tuples import NamedTuple
 
 __all__ = [
     "BuiltList", "Fetch", "Inner", "Leaf", "ListBuilder", "Node", "Structure",

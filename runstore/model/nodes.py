@@ -7,12 +7,12 @@ Source: docs/spec/identity.md, "Lists".
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import NamedTuple
 
 from runstore.errors import Refused
 from runstore.model.general import LINK_HEAD, array_head, pack_int
 from runstore.model.ids import Kind, Link, link_from_raw
 from runstore.model.limits import MAX_ELEMENTS
+from runstore.tuples import NamedTuple
 
 LEAST, MOST = 8, 64
 TOP_LEVEL = 16

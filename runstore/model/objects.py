@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from typing import Any, NamedTuple
+from typing import Any
 
 from runstore.errors import Refused
 from runstore.model.encoding import decode_trusted, decode_value
@@ -21,6 +21,7 @@ from runstore.model.settings import decode_settings
 from runstore.model.slots import CORE_SLOTS, LIST_SLOTS, SETTINGS_SLOTS, kind_of_slot
 from runstore.model.tags import decode_tag
 from runstore.model.trees import decode_tree, decode_tree_trusted
+from runstore.tuples import NamedTuple
 
 
 def links_of(kind: int, body: bytes) -> list[Link]:

@@ -6,13 +6,14 @@ Source: docs/spec/identity.md, "Tags".
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from typing import Any
 
 from runstore.errors import InvalidInput, Refused
 from runstore.model.encoding import ANY_KIND, decode, decode_trusted
 from runstore.model.ids import Kind, Link, Object, make_object
 from runstore.model.scalars import LEAST_INT, MOST_INT
 from runstore.model.settings import check_normal, encode_settings
+from runstore.tuples import NamedTuple
 
 
 class Tag(NamedTuple):

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from typing import Any, NamedTuple
+from typing import Any
 
 from runstore.errors import InvalidInput, NotFound
 from runstore.model.encoding import decode_trusted
@@ -16,6 +16,7 @@ from runstore.model.ids import Kind, Link, Object
 from runstore.model.lists import count, element
 from runstore.model.trees import SlotState, decode_tree_trusted
 from runstore.query.near import brief, near_hint
+from runstore.tuples import NamedTuple
 
 Fetch = Callable[[bytes], Object]
 

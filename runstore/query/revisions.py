@@ -11,7 +11,7 @@ that leads to a tag is peeled: it names the tag's target.
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 from runstore.errors import Ambiguous, InvalidInput, NotFound
 from runstore.model.ids import KINDS, Kind, Link, parse_link
@@ -21,6 +21,7 @@ from runstore.query.paths import follow, parse_path, render_path
 from runstore.query.peel import to_execution, to_request, to_run, to_target
 from runstore.runs.lookup import runs_of_request
 from runstore.store.protocol import Reader
+from runstore.tuples import NamedTuple
 
 if TYPE_CHECKING:
     from datetime import tzinfo

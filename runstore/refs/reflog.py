@@ -11,12 +11,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from itertools import accumulate
-from typing import Any, NamedTuple
+from typing import Any
 
 from runstore.errors import Damaged, Refused
 from runstore.model.encoding import ANY_KIND, decode_trusted, encode
 from runstore.model.ids import Link
 from runstore.store.protocol import Reader, Table, Writer
+from runstore.tuples import NamedTuple
 
 REFLOG = Table("reflog")
 STATE = Table("state")

@@ -7,13 +7,13 @@ where it differs from the key.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import NamedTuple
 
 from runstore.errors import Conflict, Damaged, InvalidInput, NotFound
 from runstore.model.ids import LINK_BYTES, Link, link_from_raw
 from runstore.refs import reflog
 from runstore.refs.names import PREFIXES, check_name
 from runstore.store.protocol import Reader, Table, Writer
+from runstore.tuples import NamedTuple
 
 REFS = Table("refs")
 TABLES = (REFS, reflog.REFLOG, reflog.STATE)

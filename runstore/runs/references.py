@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator
-from typing import Any, NamedTuple
+from typing import Any
+
+from runstore.tuples import NamedTuple
 
 Steps = tuple[str | int, ...]
 

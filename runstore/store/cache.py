@@ -7,9 +7,9 @@ Shared by threads: reading needs no lock (a result is checked against the addres
 
 from __future__ import annotations
 
+from _thread import allocate_lock  # `threading` takes a millisecond to import
 from bisect import bisect_left, bisect_right, insort
 from itertools import islice
-from threading import Lock
 
 from runstore.store.frames import Segment
 
@@ -25,7 +25,7 @@ class SegmentCache:
         self._bytes = 0
         self._firsts: list[int] = []
         self._by_first: dict[int, Segment] = {}
-        self._lock = Lock()
+        self._lock = allocate_lock()
 
     def find(self, address: int) -> Segment | None:
         """Return a remembered segment that holds the object at an address, or None."""

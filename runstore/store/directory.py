@@ -15,9 +15,10 @@ from __future__ import annotations
 import contextlib
 import os
 import re
-from typing import Any, NamedTuple
+from typing import Any
 
 from runstore.errors import Damaged, InvalidInput, NoStore, Refused, Unavailable
+from runstore.tuples import NamedTuple
 
 FORMAT = 1
 DEFAULT_NAME = ".runstore"

@@ -8,7 +8,7 @@ Source: docs/spec/store.md, "Frames".
 
 from __future__ import annotations
 
-import threading
+from _thread import _local  # `threading` takes a millisecond to import
 from collections.abc import Sequence
 from itertools import accumulate, pairwise
 from struct import pack, unpack_from
@@ -30,7 +30,7 @@ STEP = 4 << 20
 COLUMNS = 5
 
 
-class _Tools(threading.local):
+class _Tools(_local):
     """The compressors and decompressors of one thread: they are costly to make and must not be shared."""
 
     def __init__(self) -> None:

@@ -12,9 +12,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 from runstore.model.ids import Link, Object
+from runstore.tuples import NamedTuple
 
 if TYPE_CHECKING:
     from typing import Protocol

@@ -10,7 +10,7 @@ import contextlib
 import errno
 import os
 from collections.abc import Iterable
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 import lmdb
 
@@ -20,6 +20,7 @@ from runstore.store.lmdb.errors import code, is_read_only, translate
 from runstore.store.lmdb.header import Head, read_head
 from runstore.store.lmdb.lockfile import reserve
 from runstore.store.protocol import Table
+from runstore.tuples import NamedTuple
 
 if TYPE_CHECKING:
     from runstore.store.lmdb.join import Tail

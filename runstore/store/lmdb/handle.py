@@ -7,7 +7,7 @@ not touch what it inherited: it forgets the handles (and keeps the environments 
 from __future__ import annotations
 
 import os
-import threading
+from _thread import RLock, allocate_lock  # `threading` takes a millisecond to import
 from collections.abc import Iterable
 from typing import Any
 
@@ -41,7 +41,7 @@ class Handle:
         self.writable = False
         self._env: Env | None = None
         self._closed = False
-        self._guard = threading.RLock()
+        self._guard = RLock()
 
     def open(self, tables: Iterable[Table], *, writable: bool, timeout: float) -> None:
         """Open the data file in force, or add tables and the right to write to what is open. Raises what opening raises."""
@@ -293,7 +293,7 @@ class Handle:
 
 
 _HANDLES: dict[str, Handle] = {}
-_LOCK = threading.Lock()
+_LOCK = allocate_lock()
 
 
 def acquire(directory: str, tables: Iterable[Table], settings: Settings, *, create: bool, writable: bool, timeout: float) -> Handle:
@@ -322,7 +322,7 @@ def release(handle: Handle) -> None:
 
 def _forget_all() -> None:
     global _LOCK
-    _LOCK = threading.Lock()
+    _LOCK = allocate_lock()
     INHERITED.extend(_HANDLES.values())
     _HANDLES.clear()
 

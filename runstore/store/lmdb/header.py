@@ -9,9 +9,9 @@ from __future__ import annotations
 
 import os
 from struct import Struct
-from typing import NamedTuple
 
 from runstore.errors import Damaged, Refused
+from runstore.tuples import NamedTuple
 
 MAGIC = 0xBEEFC0DE
 DATA_VERSION = 1

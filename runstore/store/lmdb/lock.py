@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import fcntl
 import os
-import threading
+from _thread import allocate_lock, get_ident  # `threading` takes a millisecond to import
 from time import monotonic, sleep
 
 from runstore.errors import Busy, NoStore, Unavailable
@@ -25,12 +25,12 @@ class WriteLock:
     def __init__(self, path: str) -> None:
         self._path = path
         self._fd = -1
-        self._thread = threading.Lock()
+        self._thread = allocate_lock()
         self._owner = 0
 
     def acquire(self, timeout: float, *, opening: bool = False) -> None:
         """Take it within `timeout` seconds; `opening` takes only what a rewrite leaves free. Raises Busy or Unavailable."""
-        me = threading.get_ident()
+        me = get_ident()
         if self._owner == me:
             raise Busy("this thread is already writing to the store", hint="end its transaction first", kind="nested-write")
         deadline = monotonic() + timeout
@@ -69,7 +69,7 @@ class WriteLock:
 
     def is_mine(self) -> bool:
         """True if this thread holds it."""
-        return self._owner == threading.get_ident()
+        return self._owner == get_ident()
 
     def release(self) -> None:
         """Give it back."""

@@ -5,11 +5,10 @@ The weight of a fresh segment is how near the run of fresh segments that ends wi
 
 from __future__ import annotations
 
-from typing import NamedTuple
-
 from runstore.errors import Damaged
 from runstore.store.addresses import read_varint, varint
 from runstore.store.frames import Segment, read_frame
+from runstore.tuples import NamedTuple
 
 MOST_OBJECTS = 1 << 26
 
