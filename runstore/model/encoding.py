@@ -151,12 +151,12 @@ def _unpack(body: bytes, ext_hook: Callable[[int, bytes], Any]) -> Any:
 
 
 def _read_trusted_ext(code: int, data: bytes) -> Any:
-    if code == EXT_LINK and len(data) == LINK_BYTES and 1 <= data[0] < len(_KINDS):
-        return _new(Link, (_KINDS[data[0]], data[1:]))
+    if code == EXT_LINK and len(data) == LINK_BYTES and (kind := _KINDS[data[0]]):
+        return _new(Link, (kind, data[1:]))
     return _read_ext({}, code, data)
 
 
-_KINDS = (None, *Kind)
+_KINDS = (None, *Kind, *[None] * 256)
 _unpackb = msgpack.unpackb
 _new: Any = tuple.__new__  # the constructor of a named tuple is a Python function
 
