@@ -15,8 +15,7 @@ from runstore.errors import NotFound
 from runstore.model.ids import Kind
 from runstore.model.objects import raws_of
 from runstore.runs.absence import any_absent
-from runstore.runs.index import is_current
-from runstore.runs.tables import REFERRERS, RUN_EXECUTIONS
+from runstore.runs.tables import REFERRERS, RUN_EXECUTIONS, is_current
 from runstore.store.frames import Segment, read_frame
 from runstore.store.lanes import LARGE, NODES, SMALL
 from runstore.store.protocol import ADDRESS_BYTES, LANE_SHIFT, Reader, StoredFrame
