@@ -22,10 +22,6 @@ if TYPE_CHECKING:
 REF = option("--ref", metavar="NAME", help="Put all on this ref, as one chain a file. Default: a ref for each session of the source.")
 REPORT = flag("--report", help="Say for each API how exact the import was.")
 
-REDACT = flag("--redact", help="Mask secrets before anything is written, and say where.")
-NO_REDACT = flag("--no-redact", help="Keep everything, whatever runstore.toml says.")
-REFUSE = flag("--refuse-secrets", help="Leave out calls that hold a secret, and name them.")
-
 _COLUMNS = ("exchanges", "decoded", "byte_exact", "json_equal", "raw_kept", "served", "unresolved")
 _COMMON = """An entry that cannot be read is named and skipped: exit code 3. Importing again, or
 elsewhere, gives the same ids and adds nothing. What the source does not say is unknown. The store is made if there is none."""
@@ -43,9 +39,7 @@ def command(format: str, *parameters: Parameter, help: str, examples: str) -> Co
         argument("FILE", name="files", many=True),
         REF,
         REPORT,
-        REDACT,
-        NO_REDACT,
-        REFUSE,
+        *redaction.OPTIONS,
         *parameters,
         JSON,
         help=help + _COMMON,

@@ -4,11 +4,18 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from runstore.cli.declare import flag
 from runstore.errors import InvalidInput
 
 if TYPE_CHECKING:
     from runstore.capture.redaction import Redactor
     from runstore.repo import Repo
+
+OPTIONS = (
+    flag("--redact", help="Mask secrets before anything is written, and say where."),
+    flag("--no-redact", help="Keep everything, whatever runstore.toml says."),
+    flag("--refuse-secrets", help="Leave out calls that hold a secret."),
+)
 
 
 def choice(*, mask: bool, off: bool, refuse: bool) -> str | None:

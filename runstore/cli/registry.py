@@ -14,6 +14,7 @@ SECTIONS: dict[str, dict[str, str]] = {
     "Record": {
         "init": "Make a store.",
         "exec": "Run a program and record its model calls.",
+        "proxy": "Stand before a service and record what passes.",
         "add": "Record an execution of a run.",
         "import conversations": "Import conversations from JSON lines.",
         "import exchanges": "Import recorded calls from JSON lines.",

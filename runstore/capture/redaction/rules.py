@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from functools import lru_cache
 from math import log2
 from typing import NamedTuple
 
@@ -24,11 +25,18 @@ class Rule(NamedTuple):
 
     name: str
     keywords: tuple[str, ...]
-    pattern: re.Pattern[str]
+    pattern: str
     back: int = 0
     loose: bool = False
     accept: Accept | None = None
     stems: tuple[str, ...] = ()
+
+    def compiled(self) -> re.Pattern[str]:
+        """Return the pattern, compiled when it is first needed: that costs a millisecond, and most programs need none."""
+        return _compiled(self.pattern)
+
+
+_compiled = lru_cache(maxsize=None)(re.compile)
 
 
 # Not inside a word, nor in a long stretch of base64; what an escape (`\n`) ends in is no part of either.
@@ -40,7 +48,7 @@ def _token(name: str, keywords: str, tail: str, *, accept: Accept | None = None)
     """Return the rule for tokens that have a prefix of their own."""
     words = tuple(keywords.split())
     heads = "|".join(re.escape(word) for word in words)
-    return Rule(name, words, re.compile(f"{_EDGE}(?:{heads}){tail}"), accept=accept)
+    return Rule(name, words, f"{_EDGE}(?:{heads}){tail}", accept=accept)
 
 
 def has_digit(text: str) -> bool:
@@ -90,13 +98,11 @@ RULES: tuple[Rule, ...] = (
     Rule(
         "azure-client-secret",
         ("Q~",),
-        re.compile(r"(?:(?<![A-Za-z0-9_~.-])|(?<=\\[nrtbf]))[A-Za-z0-9_~.-]{3}\dQ~[A-Za-z0-9_~.-]{31,34}"),
+        r"(?:(?<![A-Za-z0-9_~.-])|(?<=\\[nrtbf]))[A-Za-z0-9_~.-]{3}\dQ~[A-Za-z0-9_~.-]{31,34}",
         back=4,
         loose=True,
     ),
-    Rule(
-        "azure-storage-key", ("AccountKey=", "SharedAccessKey="), re.compile(r"(?:AccountKey|SharedAccessKey)=([A-Za-z0-9+/]{40,}={0,2})")
-    ),
+    Rule("azure-storage-key", ("AccountKey=", "SharedAccessKey="), r"(?:AccountKey|SharedAccessKey)=([A-Za-z0-9+/]{40,}={0,2})"),
     _token("alibaba-access-key", "LTAI", r"[A-Za-z0-9]{16,}", accept=has_digit),
     _token("digitalocean-token", "dop_v1_ doo_v1_ dor_v1_", r"[a-f0-9]{64}"),
     _token("cloudflare-origin-key", "v1.0-", r"[a-f0-9]{24}-[a-f0-9]{140,}"),
@@ -136,9 +142,9 @@ RULES: tuple[Rule, ...] = (
     _token("sendgrid-key", "SG.", rf"[{_WORD}]{{16,}}\.[{_WORD}]{{32,}}"),
     _token("sendinblue-key", "xkeysib-", r"[a-f0-9]{64}-[A-Za-z0-9]{16}"),
     _token("mailgun-key", "key-", r"[a-f0-9]{32}(?![A-Za-z0-9])"),
-    Rule("mailchimp-key", ("-us",), re.compile(_EDGE + r"[a-f0-9]{32}-us\d{1,2}(?!\d)"), back=32),
+    Rule("mailchimp-key", ("-us",), _EDGE + r"[a-f0-9]{32}-us\d{1,2}(?!\d)", back=32),
     _token("twilio-key", "SK AC", r"[a-f0-9]{32}(?![A-Za-z0-9])"),
-    Rule("telegram-token", (":AA",), re.compile(rf"(?<!\d)\d{{8,10}}:AA[{_WORD}]{{32,}}"), back=10),
+    Rule("telegram-token", (":AA",), rf"(?<!\d)\d{{8,10}}:AA[{_WORD}]{{32,}}", back=10),
     _token("linear-key", "lin_api_ lin_oauth_", r"[A-Za-z0-9]{40,}"),
     _token("notion-token", "ntn_", r"[A-Za-z0-9]{40,}"),
     _token("figma-token", "figd_", rf"[{_WORD}]{{40,}}"),
@@ -153,27 +159,26 @@ RULES: tuple[Rule, ...] = (
         "private-key",
         ("-----BEGIN",),
         # A key has no quotes in it: whatever lies between two strings of JSON is none. One that is cut off is masked as far as it goes.
-        re.compile(
+        (
             r"-----BEGIN[ A-Z0-9_-]{0,60}PRIVATE KEY(?: BLOCK)?-----"
             r"(?:[^\"'<>{}]{10,20000}?-----END[ A-Z0-9_-]{0,60}-----|(?:[A-Za-z0-9+/=:,\s-]|\\+[nr]){0,20000})"
         ),
         loose=True,
     ),
-    Rule("json-web-token", ("eyJ",), re.compile(rf"{_EDGE}eyJ[{_WORD}]{{10,}}\.eyJ[{_WORD}]{{10,}}\.[{_WORD}]{{10,}}")),
+    Rule("json-web-token", ("eyJ",), rf"{_EDGE}eyJ[{_WORD}]{{10,}}\.eyJ[{_WORD}]{{10,}}\.[{_WORD}]{{10,}}"),
     Rule(
         "password-in-url",
         ("://",),
-        re.compile(r"://[^\s/?#@:\"'<>\\]{0,80}:((?:[^\s/?#@\"'<>\\]|\\.){3,200})@[A-Za-z0-9.\[-]"),
+        r"://[^\s/?#@:\"'<>\\]{0,80}:((?:[^\s/?#@\"'<>\\]|\\.){3,200})@[A-Za-z0-9.\[-]",
         loose=True,
         accept=_is_password,
     ),
     Rule(
         "authorization",
         ("bearer", "basic", "authorization"),
-        re.compile(
-            r"(?:(?<![A-Za-z])(?:bearer|basic)|authorization[\"'\\]{0,4}\s{0,3}[:=]\s{0,3}[\"'\\]{0,4}(?:token|apikey|key)?)\s{1,3}"
-            r"([A-Za-z0-9._~+/-]{12,}={0,2})",
-            re.IGNORECASE,
+        (
+            r"(?i)(?:(?<![A-Za-z])(?:bearer|basic)|authorization[\"'\\]{0,4}\s{0,3}[:=]\s{0,3}[\"'\\]{0,4}(?:token|apikey|key)?)\s{1,3}"
+            r"([A-Za-z0-9._~+/-]{12,}={0,2})"
         ),
         loose=True,
         accept=is_random,
@@ -181,11 +186,10 @@ RULES: tuple[Rule, ...] = (
     Rule(
         "secret-assignment",
         _NAMES,
-        re.compile(
-            rf"(?:{'|'.join(map(re.escape, _NAMES))})[A-Za-z0-9_-]{{0,20}}[\"'\\\]]{{0,4}}\s{{0,4}}(?::=|=>|[:=])"
+        (
+            rf"(?i)(?:{'|'.join(map(re.escape, _NAMES))})[A-Za-z0-9_-]{{0,20}}[\"'\\\]]{{0,4}}\s{{0,4}}(?::=|=>|[:=])"
             r"\s{0,4}[\"'\\]{0,4}"
-            r"((?:[^\s\"'\\,;&<>(){}\[\]]|\\[\\/u]){12,512})",
-            re.IGNORECASE,
+            r"((?:[^\s\"'\\,;&<>(){}\[\]]|\\[\\/u]){12,512})"
         ),
         loose=True,
         accept=is_random,
@@ -197,4 +201,5 @@ RULES: tuple[Rule, ...] = (
 
 def custom(name: str, pattern: str) -> Rule:
     """Return a rule of a user's own: a regular expression, tried everywhere. Raises re.error."""
-    return Rule(name, (), re.compile(pattern))
+    re.compile(pattern)
+    return Rule(name, (), pattern)

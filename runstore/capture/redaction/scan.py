@@ -86,7 +86,7 @@ class Scanner:
                             found += _matches(rule, keyword, text, lower)
         for rule in self._always:
             found += [
-                Finding(match.start(), match.end(), mask_of(rule.name), rule.name) for match in rule.pattern.finditer(text) if match[0]
+                Finding(match.start(), match.end(), mask_of(rule.name), rule.name) for match in rule.compiled().finditer(text) if match[0]
             ]
         return found
 
@@ -159,12 +159,13 @@ def _lower(text: str) -> str:
 
 
 def _matches(rule: Rule, keyword: str, text: str, where: str) -> Iterator[Finding]:
+    pattern = rule.compiled()
     at = where.find(keyword)
     while at >= 0:
         start = max(0, at - rule.back)
-        match = rule.pattern.search(text, start, at + 20_000) if rule.back else rule.pattern.match(text, at)
+        match = pattern.search(text, start, at + 20_000) if rule.back else pattern.match(text, at)
         if match and match.start() <= at:
-            group = 1 if rule.pattern.groups else 0
+            group = 1 if pattern.groups else 0
             if rule.accept is None or rule.accept(match[group]):
                 yield Finding(*match.span(group), mask_of(rule.name), rule.name)
         after = match.end() if match and match.end() > at else at + len(keyword)

@@ -7,6 +7,10 @@ from base64 import b64encode
 from pathlib import Path
 from urllib.parse import quote
 
+import pytest
+
+import runstore
+from runstore.capture.fake.server import Provider
 from runstore.capture.importers import exchanges
 from runstore.capture.redaction import Redactor
 from tests.capture.importers.conftest import ANSWERED, Imports, elsewhere, imports, line
@@ -84,3 +88,25 @@ def test_a_refused_call_is_skipped_and_named(imports: Imports) -> None:
     outcome = imports("exchanges", exchanges.read, ("calls.jsonl", line(request_body=body) + line()), redactor=Redactor(refuse=True))
     assert [one.place for one in outcome.skipped] == ["line 1"]
     assert outcome.executions == 1
+
+
+def test_a_program_is_recorded_as_the_settings_say(tmp_path: Path) -> None:
+    """`redact = "mask"` in runstore.toml holds for `instrument`; neither the journal nor the store ever has the secret."""
+    httpx = pytest.importorskip("httpx", reason="needs httpx")
+    secret = TOKENS["github-token"]
+    store = tmp_path / "store"
+    runstore.open(store, create=True).close()
+    with (store / "runstore.toml").open("a") as settings:
+        settings.write('[capture]\nredact = "mask"\n')
+    with Provider() as provider:
+        runstore.instrument(store, background=False)
+        try:
+            httpx.post(f"{provider.url}/v1/chat/completions", json={"model": "m", "messages": [{"role": "user", "content": secret}]})
+            assert not any(secret.encode() in path.read_bytes() for path in store.rglob("*") if path.is_file())
+        finally:
+            runstore.uninstrument()
+        assert secret.encode() in provider.served[0].received
+    with runstore.open(store) as repo:
+        assert not any(secret.encode() in obj.body for obj in repo.dump())
+        (entry,) = repo.log()
+        assert {one["rule"] for one in (entry.execution.notes or {})["redacted"]} == {"github-token"}
