@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, BinaryIO
@@ -63,13 +63,13 @@ def import_files(
     from runstore.cli.progress import Progress
 
     module = import_module("runstore.capture.importers." + format.replace("-", "_"))
-    read: Callable[..., Any] = module.read
+    reader: Any = module.reader(**options) if hasattr(module, "reader") else module
     sources = [(inputs.name_of(file), _opened(file)) for file in files]
     repo = context.repo_to_write()
     redactor = redaction.redactor_of(repo, choice)
     with Progress("importing", "calls") as progress:
         outcome = import_entries(
-            repo, format, lambda name, stream: read(name, stream, **options), sources, ref=ref, redactor=redactor, progress=progress.add
+            repo, format, reader.read, sources, ref=ref, redactor=redactor, rest=getattr(reader, "rest", None), progress=progress.add
         )
     _tell(outcome)
     if json and report:
@@ -99,8 +99,7 @@ def _standard_input() -> Iterator[BinaryIO]:
 
 def _tell(outcome: Outcome) -> None:
     for skipped in outcome.skipped:
-        place = f", {skipped.place}" if skipped.place else ""
-        say(f"error: {skipped.file}{place}: {skipped.reason}")
+        say(f"error: {', '.join(part for part in (skipped.file, skipped.place) if part)}: {skipped.reason}")
     if outcome.left_out:
         say(f"left out: {count(outcome.left_out, 'call')} of no API that is known here")
     unknown: Counter[str] = sum((Counter(row.unknown) for row in outcome.report), Counter())

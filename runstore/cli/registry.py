@@ -20,6 +20,11 @@ SECTIONS: dict[str, dict[str, str]] = {
         "import exchanges": "Import recorded calls from JSON lines.",
         "import har": "Import recorded calls from HAR files.",
         "import vcr": "Import recorded calls from test cassettes.",
+        "import openai-batch": "Import the calls of a batch.",
+        "import inspect": "Import evaluation logs of Inspect.",
+        "import llm": "Import the logs of the command line tool LLM.",
+        "import langfuse": "Import traces of Langfuse.",
+        "import otlp": "Import OpenTelemetry traces.",
         "demo": "Record, change, compare and check a small example.",
     },
     "Read": {

@@ -60,10 +60,11 @@ def import_entries(
     *,
     ref: str | None = None,
     redactor: Redactor | None = None,
+    rest: Callable[[], Iterator[Entry]] | None = None,
     progress: Callable[[int], None] | None = None,
     compact: bool = True,
 ) -> Outcome:
-    """Import what `read` yields of each source. With `ref`, all entries of a source are one chain on that ref.
+    """Import what `read` yields of each source, and `rest` after the last. With `ref`, all entries of a source are one chain on that ref.
 
     `progress` is called with the number of entries taken since the last call. The store is packed at the end if the import brought much of
     what it holds. What has been recorded stands if a later entry, or the store, fails.
@@ -71,19 +72,16 @@ def import_entries(
     session = _Intake(repo, format, ref, redactor)
     for name, opened in sources:
         with opened as stream:
-            entries = read(name, stream)
-            while True:
-                try:
-                    entry = next(entries, None)
-                except InvalidInput as error:  # the rest of this source cannot be read
-                    entry = Bad("", str(error))
-                    entries = iter(())
-                if entry is None:
-                    break
+            for entry in _each(read(name, stream)):
                 session.take(name, entry)
                 if progress is not None:
                     progress(1)
         session.close()
+    for entry in rest() if rest is not None else ():
+        session.take("", entry)
+        if progress is not None:
+            progress(1)
+    session.close()
     session.flush()
     if compact and session.new_objects:
         repo.pack_if_worthwhile(session.new_objects)
@@ -92,6 +90,14 @@ def import_entries(
     return Outcome(
         session.executions, len(session.refs), session.new_objects, session.new_bytes, left_out, tuple(session.skipped), tuple(rows)
     )
+
+
+def _each(entries: Iterator[Entry]) -> Iterator[Entry]:
+    """Yield entries; what ends the reading of a source is the last of them."""
+    try:
+        yield from entries
+    except InvalidInput as error:
+        yield Bad("", str(error))
 
 
 class _Intake:
