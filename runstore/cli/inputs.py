@@ -10,6 +10,8 @@ from typing import Any, BinaryIO
 
 from runstore.errors import InvalidInput
 
+_JSON = "write JSON as RFC 8259 says: texts in double quotes, each key once, no comma at the end, null for what is unknown"
+
 
 @contextmanager
 def open_file(path: str) -> Iterator[BinaryIO]:
@@ -21,7 +23,8 @@ def open_file(path: str) -> Iterator[BinaryIO]:
         try:
             stream = closing.enter_context(open(path, "rb"))
         except OSError as error:
-            raise InvalidInput(f"cannot read {path}: {error.strerror}", kind="unreadable-file") from error
+            found = f"cannot read {path}: {error.strerror}"
+            raise InvalidInput(found, hint="name a file, or - for standard input", kind="unreadable-file") from error
         yield stream
 
 
@@ -39,7 +42,7 @@ def read_json(path: str) -> Any:
     try:
         return parse_json(data)
     except InvalidInput as error:
-        raise InvalidInput(f"{name_of(path)}: {error}", hint=error.hint, kind=error.kind) from error
+        raise InvalidInput(f"{name_of(path)}: {error}", hint=error.hint or _JSON, kind=error.kind) from error
 
 
 def text_or_bytes(data: bytes) -> str | bytes:

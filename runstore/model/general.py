@@ -182,7 +182,8 @@ class GeneralEncoder:
 
     def _enter(self, head: bytes, rest: Iterator[tuple[Any, Any]], *, keyed: bool) -> None:
         if len(self._open) >= self._max_depth:
-            raise LimitExceeded(f"{self.where()}: nested deeper than {self._max_depth} arrays and maps", kind="limit-exceeded")
+            found = f"{self.where()}: nested deeper than {self._max_depth} arrays and maps"
+            raise LimitExceeded(found, hint="give it as text, or as bytes", kind="limit-exceeded")
         self._emit(head)
         self._open.append(_Open(rest, keyed=keyed))
 

@@ -27,6 +27,7 @@ FIELDS = (
     "notes",
     "extra_fields",
 )
+_MAPS, _TEXTS = ("usage", "notes", "extra_fields"), ("nonce", "actor", "message")
 STATUSES = ("ok", "error", "partial", "interrupted")
 
 
@@ -81,6 +82,12 @@ def _field(name: str, value: Any, parts: list[Part]) -> Any:
         return part.link
     if name in ("started", "ended"):
         return microseconds(name, value)
+    if name in _MAPS and not isinstance(value, Mapping):
+        raise InvalidInput(
+            f"{name}: {type(value).__name__} is no map", hint='give a map, for example {"session": "s1"}', kind="bad-execution"
+        )
+    if name in _TEXTS and not isinstance(value, str):
+        raise InvalidInput(f"{name}: {type(value).__name__} is no text", hint="give a text, or leave it out", kind="bad-execution")
     return value
 
 

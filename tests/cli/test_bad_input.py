@@ -23,6 +23,7 @@ CASES = [
     ("a bad status", '{"status": "fine"}', "'fine'"),
     ("a bad time", '{"started": "tomorrow-ish"}', "started"),
     ("notes that are no map", '{"notes": 1}', "notes"),
+    ("an actor that is no text", '{"actor": 1}', "actor"),
     ("a bad ref", '{"ref": "a..b"}', "'heads/a..b'"),
     ("a ref that reads as an id", '{"ref": "deadbeef"}', "reads as an id"),
     ("a ref that is a tag", '{"ref": "tags/v1"}', "tags/v1"),
@@ -39,6 +40,7 @@ def test_a_run_that_cannot_be_stored_is_refused(filled: Cli, given: str | bytes,
     assert refused.out == ""
     assert refused.err.startswith("error: ")
     assert names in refused.err.splitlines()[0]
+    assert hinted(refused)
     assert filled("refs", "--json").out == before
     assert filled("fsck").code == 0
 
