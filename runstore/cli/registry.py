@@ -78,6 +78,7 @@ SECTIONS: dict[str, dict[str, str]] = {
         "fsck": "Verify every object, index and ref.",
         "pack": "Compress the store anew.",
         "gc": "Drop what nothing leads to.",
+        "bucket compact": "Merge the small packs of a bucket.",
         "stat": "Print counts and sizes.",
         "reindex": "Rebuild the derived indexes.",
         "version": "Print versions.",

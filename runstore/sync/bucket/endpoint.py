@@ -18,6 +18,7 @@ from runstore.store.protocol import Reader
 from runstore.sync import updates
 from runstore.sync.ancestry import Ancestry
 from runstore.sync.bucket.bucket import Bucket
+from runstore.sync.bucket.compact import tend
 from runstore.sync.bucket.pages import change_refs
 from runstore.sync.bucket.root import Pack, Root
 from runstore.sync.bucket.store import BucketStore
@@ -203,7 +204,8 @@ def move_refs(
         listed = list_packs(root, packs, began=began, now=moment)._replace(default_ref=default)
         return change_refs(bucket, listed, due, now=moment)
 
-    bucket.move(change)
+    root = bucket.move(change)
+    tend(bucket, root, now=now)
     return states
 
 

@@ -21,6 +21,7 @@ from runstore.store.checks import Finding, Progress
 from runstore.store.lmdb.store import LmdbStore
 from runstore.store.protocol import Batch, Reader, Table, Writer
 from runstore.sync.bucket.bucket import Bucket, pause
+from runstore.sync.bucket.compact import tend
 from runstore.sync.bucket.connect import open_bucket
 from runstore.sync.bucket.store import BucketStore
 from runstore.sync.cached.counting import CountingWriter
@@ -136,7 +137,8 @@ class BucketBackedStore:
         while True:
             bring_in(self.cache, self.bucket, self.bucket.load(), self._about)
             try:
-                push_group(self.cache, self.bucket, now=self._about.now)
+                if push_group(self.cache, self.bucket, now=self._about.now):
+                    tend(self.bucket, self.bucket.load().root, now=self._about.now)
                 return
             except Conflict:
                 if time.monotonic() > until:
