@@ -24,8 +24,6 @@ __all__ = ["ANY_KIND", "CONTENT", "Encoded", "decode", "decode_trusted", "decode
 
 _MANY = 16  # items from which it pays to look whether all are of one type
 _CAREFUL = 1024  # bytes from which a body is walked once before anything is built from it
-# strict_types hands subclasses and tuples to the general encoder instead of packing them unseen.
-_pack = msgpack.Packer(strict_types=True).pack
 _NO_KIND: frozenset[Kind] = frozenset()
 
 
@@ -47,7 +45,15 @@ def _link_to_ext(item: Any) -> Any:
     return tuple.__new__(msgpack.ExtType, (EXT_LINK, item.raw))  # its own checks cost more than all the rest
 
 
-_pack_with_links = msgpack.Packer(strict_types=True, default=_link_to_ext).pack
+# Packers at rest. One in use belongs to its caller: a packer calls back into Python, where another thread may go on.
+_plain: list[Callable[[Any], bytes]] = []
+_linked: list[Callable[[Any], bytes]] = []
+
+
+def _new_pack(*, links: bool) -> Callable[[Any], bytes]:
+    # strict_types hands subclasses and tuples to the general encoder instead of packing them unseen.
+    pack: Callable[[Any], bytes] = msgpack.Packer(strict_types=True, default=_link_to_ext if links else None).pack
+    return pack
 
 
 def pack_plain(value: Any, max_depth: int = MAX_DEPTH, links: frozenset[Kind] = _NO_KIND) -> bytes | None:
@@ -90,7 +96,13 @@ def pack_plain(value: Any, max_depth: int = MAX_DEPTH, links: frozenset[Kind] = 
                 return None
             max_depth -= 1
             level = below
-        body: bytes = (_pack_with_links if links else _pack)(value)
+        resting = _linked if links else _plain
+        try:
+            pack = resting.pop()
+        except IndexError:
+            pack = _new_pack(links=bool(links))
+        body = pack(value)
+        resting.append(pack)
     except (TypeError, ValueError, OverflowError):
         return None
     return body if len(body) <= MAX_BODY else None

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sys
+import threading
 import time
 import tracemalloc
 from collections import OrderedDict, namedtuple
@@ -222,3 +224,29 @@ def test_json_of_links_and_integers() -> None:
     assert render_json({"a": [BLOB, 1], "b": {}}, indent=2) == (
         f'{{\n  "a": [\n    {{\n      "$link": "{BLOB}"\n    }},\n    1\n  ],\n  "b": {{}}\n}}'
     )
+
+
+def test_threads_encode_at_once() -> None:
+    """What threads encode at the same time is what each would have encoded alone: nothing of one gets into the other's body."""
+    link = Link(Kind.BLOB, bytes(range(32)))
+    values = [{f"key-{number}": [link] * 40, "text": str(number) * 50} for number in range(2)]
+    alone = [encode(value).body for value in values]
+    wrong: list[bytes] = []
+
+    def work(number: int) -> None:
+        for _ in range(400):
+            body = encode(values[number]).body
+            if body != alone[number]:
+                wrong.append(body)
+
+    interval = sys.getswitchinterval()
+    sys.setswitchinterval(1e-6)
+    try:
+        threads = [threading.Thread(target=work, args=(number,)) for number in range(2)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+    finally:
+        sys.setswitchinterval(interval)
+    assert wrong == []
