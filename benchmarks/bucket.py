@@ -46,7 +46,8 @@ def worker(url: str, cache: str, number: int, count: int) -> None:
         history: list[dict[str, str]] = []
         ids: list[str] = []
         for turn in range(count):
-            history = [*history[-8:], {"role": "user", "content": f"question {turn} of {number}: what is the sum of {turn} and {number}?"}]
+            question = f"question {turn} of {number}: what is the sum of {turn} and {number}?"
+            history = [*history[-8:], {"role": "user", "content": question}]
             slots = {"model": {"name": "m"}, "prompt": "You are terse.", "parameters": {"temperature": 0}, "history": history}
             answer = {"role": "assistant", "content": f"The sum is {turn + number}."}
             ids.append(repo.add(slots, ref="main", output=[answer]).execution.hex)
@@ -99,7 +100,7 @@ def measure(place: Path, processes: int, count: int, *, shared: bool) -> Measure
 
 def rows(found: list[Measured]) -> Iterator[str]:
     """Yield the lines of the table."""
-    yield "| processes | caches | runs | runs a second | against one process | root moves | conditional puts refused | conflict rate | merges | lost | twice |"
+    yield "| processes | caches | runs | runs a second | against one | root moves | races lost | conflict rate | merges | lost | twice |"
     yield "|---|---|---|---|---|---|---|---|---|---|---|"
     single = found[0].runs / found[0].seconds
     for one in found:
@@ -115,13 +116,15 @@ def page(found: list[Measured], command: str) -> str:
     """Return the page."""
     return f"""# Many processes, one bucket
 
-`{command}` on a machine with {os.cpu_count()} cores that also runs the server (SeaweedFS on loopback). Each process adds its runs one by one to the same ref,
-durable in its cache, and closes the store, which pushes what is left; groups go after 2 seconds, 1,000 writes or 16 MiB. Processes with one
-cache queue at its lock and share groups; those with caches of their own meet at the root of the bucket, where whoever is second tries again.
+`{command}` on a machine with {os.cpu_count()} cores that also runs the
+server (SeaweedFS on loopback). Each process adds its runs one by one to the same ref, durable in its cache, and closes the store, which
+pushes what is left; groups go after 2 seconds, 1,000 writes or 16 MiB. Processes with one cache queue at its lock and share groups; those
+with caches of their own meet at the root of the bucket, where whoever is second tries again. A race is lost if the put meets another root,
+or the ref has moved by then: the conflict rate is that of races lost to all attempts.
 
 {chr(10).join(rows(found))}
 
-Lost and twice are counted on the ref, in a cache that was never there before. Times are of a machine that had other work too: read the ratios.
+Lost and twice are counted on the ref, in a cache that was never there before. Times are of a machine that had other work too.
 """
 
 

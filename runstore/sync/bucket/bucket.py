@@ -15,7 +15,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from typing import NamedTuple
 
-from runstore.errors import Damaged, Refused, Unavailable
+from runstore.errors import Conflict, Damaged, Refused, Unavailable
 from runstore.model.ids import Link
 from runstore.store.directory import write_file
 from runstore.sync.bucket.files import Files
@@ -37,7 +37,10 @@ class State(NamedTuple):
 
 
 class Bucket:
-    """A bucket. Threads may share one. `patience` is how many seconds a write is tried again where its answer is lost."""
+    """A bucket. Threads may share one. `patience` is how many seconds a write is tried again where its answer is lost.
+
+    `moves` counts moves of the root, `conflicts` the races that were lost: another root met at the put, or a ref that had moved.
+    """
 
     def __init__(self, files: Files, *, patience: float = PATIENCE) -> None:
         self.files = files
@@ -170,6 +173,9 @@ class Bucket:
                     break
                 self.conflicts += 1
                 lost = None
+            except Conflict:
+                self.conflicts += 1
+                raise
             except Unavailable as error:
                 # Whether the put has landed is not known: the root that is there says so.
                 if error.kind in ("forbidden", "read-only") or time.monotonic() > until:

@@ -25,6 +25,8 @@ LEAST, MOST = 4 << 20, 64 << 20
 # A collection leaves unlisted packs alone for a day; a writer that was suspended for long must not list what may be gone.
 LONGEST = 12 * 3600 * 1_000_000
 
+STALE = "stale-packs"
+
 Generation = Callable[[Object], int]
 
 
@@ -34,7 +36,7 @@ def list_packs(root: Root, packs: Sequence[Pack], *, began: int, now: int) -> Ro
     retired = {name for name, _ in root.retired}
     added = tuple(pack for pack in packs if pack.name not in listed)
     if added and (now - began > LONGEST or any(pack.path in retired or pack.index_path in retired for pack in added)):
-        raise Conflict("the packs of this write were taken for rubbish, as it took long", hint="try again", kind="conflict")
+        raise Conflict("the packs of this write were taken for rubbish, as it took long", hint="try again", kind=STALE)
     return root._replace(packs=(*root.packs, *added))
 
 

@@ -16,21 +16,38 @@ from runstore.sync.bucket.bucket import Bucket
 from runstore.sync.bucket.pages import change_refs
 from runstore.sync.bucket.root import Pack, Root
 from runstore.sync.bucket.store import BucketStore
-from runstore.sync.bucket.write import PackUpload, list_packs
+from runstore.sync.bucket.write import STALE, PackUpload, list_packs
 from runstore.sync.cached.tracked import Change, seen_root, set_probed, set_seen, set_tracked, tracked, unpushed
 from runstore.sync.select import select
 from runstore.sync.send import frames_of
 
 
-def push_group(store: Store, bucket: Bucket, *, now: Callable[[], int]) -> int:
+class Pending:
+    """Packs that were put and are not listed, as a race was lost: `tips` are the executions that they hold with all that these lead to.
+
+    So who tries again puts what is new since, most often a merge, and not all of it once more.
+    """
+
+    def __init__(self) -> None:
+        self.forget()
+
+    def forget(self) -> None:
+        """Begin with nothing."""
+        self.packs: list[Pack] = []
+        self.tips: list[bytes] = []
+        self.began: int | None = None
+
+
+def push_group(store: Store, bucket: Bucket, pending: Pending, *, now: Callable[[], int]) -> int:
     """Push what is committed here and not in the bucket; return the number of objects. Raises Conflict where others moved a ref of ours."""
     with store.read() as reader:
         changes = unpushed(reader)
         if not changes:
             return 0
         bucket.probe()
-        began = now()
-        packs = _upload(reader, bucket, changes)
+        began = pending.began = now() if pending.began is None else pending.began
+        _upload(reader, bucket, changes, pending)
+        packs = list(pending.packs)
     base: tuple[str, ...] = ()
 
     def change(root: Root) -> Root:
@@ -38,7 +55,13 @@ def push_group(store: Store, bucket: Bucket, *, now: Callable[[], int]) -> int:
         base = root.writes[:1]
         return _changed(bucket, root, changes, packs, began=began, now=now())
 
-    root = bucket.move(change)
+    try:
+        root = bucket.move(change)
+    except Conflict as error:
+        if error.kind == STALE:
+            pending.forget()
+        raise
+    pending.forget()
     with store.write() as writer:
         set_probed(writer)
         set_tracked(writer, {name: new for name, _, new in changes})
@@ -49,15 +72,16 @@ def push_group(store: Store, bucket: Bucket, *, now: Callable[[], int]) -> int:
     return sum(pack.objects for pack in packs)
 
 
-def _upload(reader: Reader, bucket: Bucket, changes: Sequence[Change]) -> list[Pack]:
+def _upload(reader: Reader, bucket: Bucket, changes: Sequence[Change], pending: Pending) -> None:
     wanted = [new.id for _, _, new in changes if new is not None]
-    had = [link.id for link in tracked(reader).values() if reader.address(link.id) is not None]
+    had = [key for key in (*(link.id for link in tracked(reader).values()), *pending.tips) if reader.address(key) is not None]
     chosen = select(reader, wanted, had)
     _check_there(reader, bucket, list(chosen.promised))
     upload = PackUpload(bucket.files, lambda obj: generation_at(reader, reader.address(obj.id) or 0) or 0)
     for frame in frames_of(reader, chosen.addresses):
         upload.add(frame)
-    return upload.finish()
+    pending.packs += upload.finish()
+    pending.tips += wanted
 
 
 def _check_there(reader: Reader, bucket: Bucket, links: Sequence[Link]) -> None:

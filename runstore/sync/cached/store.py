@@ -29,7 +29,7 @@ from runstore.sync.cached.demand import DemandReader
 from runstore.sync.cached.evict import LIMIT, evict
 from runstore.sync.cached.groups import Grouping, Pusher
 from runstore.sync.cached.incoming import Surroundings, bring_in
-from runstore.sync.cached.outgoing import push_group
+from runstore.sync.cached.outgoing import Pending, push_group
 from runstore.sync.cached.place import directory_for
 from runstore.sync.cached.tracked import TRACKED, unpushed, was_probed
 from runstore.sync.local import QUARANTINE
@@ -54,6 +54,7 @@ class BucketBackedStore:
         self._thread_lock = threading.RLock()
         self._writing = threading.local()
         self._pusher = Pusher(self.flush, grouping)
+        self._pending = Pending()
         self._there: BucketStore | None = None
 
     @classmethod
@@ -137,7 +138,7 @@ class BucketBackedStore:
         while True:
             bring_in(self.cache, self.bucket, self.bucket.load(), self._about)
             try:
-                if push_group(self.cache, self.bucket, now=self._about.now):
+                if push_group(self.cache, self.bucket, self._pending, now=self._about.now):
                     tend(self.bucket, self.bucket.load().root, now=self._about.now)
                 return
             except Conflict:
