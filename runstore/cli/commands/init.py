@@ -19,8 +19,7 @@ def run(context: Context, *, dir: str | None) -> None:
         raise InvalidInput("init is given two places: DIR and --store", hint="name one")
     place = dir or context.store or DEFAULT_NAME
     if is_bucket_url(place):
-        runstore.open(place, create=True).close()
-        context.out.line(f"made a store in {place}")
+        _init_bucket(context, place)
         return
     if is_store(place):
         context.out.line(f"there is a store in {os.path.abspath(place)} already")
@@ -31,10 +30,24 @@ def run(context: Context, *, dir: str | None) -> None:
     context.out.line(f"made a store in {os.path.abspath(place)}")
 
 
+def _init_bucket(context: Context, url: str) -> None:
+    import runstore
+    from runstore.errors import NoStore
+
+    try:
+        runstore.open(url).close()
+        context.out.line(f"there is a store in {url} already")
+    except NoStore:
+        runstore.open(url, create=True).close()
+        context.out.line(f"made a store in {url}")
+
+
 COMMAND = Command(
     run,
     argument("DIR", required=False),
     help="""Make a store in DIR, or in ./.runstore, where every command finds it from here and from the directories below.
+
+DIR may be a bucket, s3://bucket/prefix or dir:///path, in which many machines record (docs/how-to/many-machines.md).
 
 With --actor the store remembers who writes to it.""",
     examples="""runstore init

@@ -3,20 +3,15 @@
 from __future__ import annotations
 
 import os
-from importlib import import_module
-from importlib.util import find_spec
-from typing import cast
 
-from runstore.errors import InvalidInput, Unavailable
+from runstore.errors import InvalidInput
 from runstore.sync.bucket.bucket import Bucket
 from runstore.sync.bucket.directory import DirectoryFiles
 from runstore.sync.bucket.endpoint import BucketEndpoint
 from runstore.sync.bucket.files import Files
 from runstore.sync.channel import Channel, LocalChannel
-from runstore.sync.connect import Access, Connect, Transport
+from runstore.sync.connect import Access, Connect
 from runstore.sync.urls import Url, parse_url
-
-SERVER = "runstore.sync.http"
 
 
 def connector(url: Url, access: Access) -> Connect:
@@ -57,6 +52,6 @@ def _channels(files: Files, access: Access) -> Connect:
 
 def _server(url: Url, access: Access) -> Connect:
     """A URL that is no static copy is a server's."""
-    if find_spec(SERVER) is None:
-        raise Unavailable(f"{url.text} is no static copy of a bucket")
-    return cast("Transport", import_module(SERVER)).connector(url, access)
+    from runstore.sync import http
+
+    return http.connector(url, access)
