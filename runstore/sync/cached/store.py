@@ -11,7 +11,7 @@ import os
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 from typing import Any, cast
 
 from runstore.errors import Conflict, NoStore, RunstoreError, Unavailable
@@ -110,8 +110,10 @@ class BucketBackedStore:
                 self.bucket.move(lambda root: root if root.writes else root._replace())
             with self.cache.read() as reader:
                 left = left or bool(unpushed(reader))
-            if left and not self.read_only:
-                self._push()
+            if left:
+                # Who only reads may have no right to write there; then the next one that has does it.
+                with suppress(Unavailable) if self.read_only else nullcontext():
+                    self._push()
             evict(self.cache, self.bucket, self._limit, now=self._about.now())
 
     def __enter__(self) -> BucketBackedStore:

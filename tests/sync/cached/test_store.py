@@ -14,6 +14,7 @@ from runstore.errors import Damaged, NoStore, NotFound, Refused, Unavailable
 from runstore.model.ids import Kind
 from runstore.sync.cached.groups import Grouping
 from runstore.sync.cached.place import cache_root
+from runstore.sync.cached.store import BucketBackedStore
 from tests.sync.bucket.seaweed import Seaweed
 from tests.sync.cached.support import Site, there
 
@@ -188,6 +189,20 @@ def test_what_a_killed_process_left_is_pushed_at_the_next_opening(url: str, tmp_
     one.open()
     assert there(url)["heads/main"].hex == tips[-1]
     one.close()
+
+
+def test_who_only_reads_pushes_what_was_left(tmp_path: Path) -> None:
+    """The next opening pushes, be it only to read: what was acknowledged does not wait for somebody who writes."""
+    url = f"dir://{tmp_path / 'bucket'}"
+    with runstore.open(url, create=True, cache=tmp_path / "c") as repo:
+        store = repo.store
+        assert isinstance(store, BucketBackedStore)
+        tip = repo.add({"model": {"name": "m"}}).execution
+        store._pusher.end()
+        store.cache.close()
+        assert there(url) == {}
+        runstore.open(url, read_only=True, cache=tmp_path / "c").close()
+    assert there(url) == {"heads/main": tip}
 
 
 def test_a_place_without_a_store_is_not_made_by_reading(url: str, tmp_path: Path) -> None:
