@@ -19,6 +19,7 @@ from runstore.capture.tap import patches
 from runstore.capture.tap.active import put_on, take_off
 from runstore.errors import InvalidInput
 from runstore.store.directory import DEFAULT_NAME, discover, is_store, read_config
+from runstore.sync.urls import is_bucket_url
 
 if TYPE_CHECKING:
     from runstore.capture.assemble import Redact
@@ -205,5 +206,11 @@ def redactor(store: str, redact: Redact | str | None) -> Redact | None:
 
 
 def store_directory(store: str | os.PathLike[str] | None) -> str:
-    """Return the directory of the store that is meant, absolute: a program may change its own."""
+    """Return the directory of the store that is meant, absolute: a program may change its own. Raises InvalidInput for a bucket."""
+    if store is not None and is_bucket_url(os.fspath(store)):
+        raise InvalidInput(
+            f"{os.fspath(store)} is a bucket, and a program that records itself does so into a directory",
+            hint=f"`runstore --store {os.fspath(store)} exec -- PROGRAM` records into it; or record into a directory, and push",
+            kind="bad-url",
+        )
     return os.path.abspath(os.fspath(store) if store is not None else discover(os.getcwd()) or DEFAULT_NAME)

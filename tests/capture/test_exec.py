@@ -15,6 +15,7 @@ import pytest
 
 import runstore
 from runstore.capture.fake.server import Provider
+from runstore.errors import InvalidInput
 from tests.capture.recordings import ROOT, RUNSTORE, executions, program
 
 pytest.importorskip("httpx", reason="httpx is not installed: pip install 'runstore[capture]'")
@@ -240,3 +241,25 @@ def test_a_python_that_cannot_load_us_runs_all_the_same(tmp_path: Path) -> None:
     found = subprocess.run([sys.executable, "-c", text], capture_output=True, text=True, check=True, env=broken)
     assert found.stdout == "ran\n"
     assert found.stderr.startswith("runstore: this process is not recorded: JSONDecodeError")
+
+
+def test_a_program_is_recorded_into_a_bucket(tmp_path: Path) -> None:
+    """With the URL of a bucket for a store, what the program asked is in the bucket when the command has ended."""
+    url = f"dir://{tmp_path / 'bucket'}"
+    runstore.open(url, create=True, cache=tmp_path / "one").close()
+    file = tmp_path / "program.py"
+    file.write_text(ASK + "ask('one'); ask('two')")
+    surroundings = {**os.environ, "PYTHONPATH": str(ROOT), "RUNSTORE_CACHE": str(tmp_path / "one")}
+    command = [*RUNSTORE, "--store", url, "exec", "--ref", "app", "--", sys.executable, str(file)]
+    done = subprocess.run(command, capture_output=True, text=True, env=surroundings, timeout=60, check=True)
+    assert done.stderr.startswith("recorded 2 executions (2 ok) on app")
+    with runstore.open(url, read_only=True, cache=tmp_path / "other") as repo:
+        assert len(list(repo.log("app"))) == 2
+
+
+def test_a_program_does_not_record_itself_into_a_bucket(tmp_path: Path) -> None:
+    """`instrument` is told a directory; the URL of a bucket is refused with the way that works, and no directory of that name is made."""
+    with pytest.raises(InvalidInput, match="is a bucket") as refused:
+        runstore.instrument(f"dir://{tmp_path / 'bucket'}")
+    assert "exec" in (refused.value.hint or "")
+    assert list(tmp_path.iterdir()) == []

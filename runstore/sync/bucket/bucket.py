@@ -27,6 +27,7 @@ from runstore.sync.messages import disconnected
 PATIENCE = 60.0
 _AT_ONCE = 8
 _LONGEST_PAUSE = 1.0
+_MOST_RACES = 300.0
 
 
 class State(NamedTuple):
@@ -173,6 +174,8 @@ class Bucket:
                     break
                 self.conflicts += 1
                 lost = None
+                if time.monotonic() > until + _MOST_RACES:
+                    raise Conflict(f"the root of {self.url} has moved all the time", hint="try again")
             except Conflict:
                 self.conflicts += 1
                 raise

@@ -138,8 +138,8 @@ class BucketBackedStore:
         until = time.monotonic() + _PATIENCE
         failures = 0
         while True:
-            bring_in(self.cache, self.bucket, self.bucket.load(), self._about)
             try:
+                bring_in(self.cache, self.bucket, self.bucket.load(), self._about)
                 if push_group(self.cache, self.bucket, self._pending, now=self._about.now):
                     tend(self.bucket, self.bucket.load().root, now=self._about.now)
                 return

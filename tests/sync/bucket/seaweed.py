@@ -46,6 +46,11 @@ class Seaweed:
         """The address of the gateway."""
         return f"http://127.0.0.1:{self._ports[3]}"
 
+    @property
+    def files(self) -> str:
+        """Where the buckets lie as static files."""
+        return f"http://127.0.0.1:{self._ports[2]}/buckets"
+
     def environment(self, endpoint: str | None = None) -> dict[str, str]:
         """Return what a client is told by its environment."""
         return {

@@ -12,9 +12,11 @@ from pathlib import Path
 import pytest
 
 from runstore.errors import Unavailable
+from runstore.sync.bucket.static import StaticFiles
 from runstore.sync.connect import open_remote
 from runstore.sync.push import push
 from runstore.testing.machines import Machine
+from tests.sync.bucket.seaweed import Seaweed
 from tests.sync.bucket.test_transport import ACCESS
 
 
@@ -55,6 +57,19 @@ def test_static_files_can_be_fetched_from(tmp_path: Path, source: Machine) -> No
     with static_server(tmp_path) as address:
         remote = open_remote(f"{address}/bucket", ACCESS)
         ours.fetch(remote._connect)
+    assert ours.ids() == source.ids()
+
+
+def test_a_server_with_ranges_gives_parts(seaweed: Seaweed, s3: str) -> None:
+    """The same bucket that is written to as object storage is read as static files from a server that knows ranges."""
+    ours, source = Machine(2), Machine(1)
+    source.talk(5)
+    source.repo.add({"model": {"name": "m"}}, output=bytes(range(256)) * 40_000)
+    with open_remote(s3, ACCESS) as remote:
+        push(source.store, remote, [(source.repo_ref("main"), "heads/main")], upload=source.upload)
+    address = f"{seaweed.files}/{s3.removeprefix('s3://')}"
+    assert StaticFiles(address).part("root", 2, 4) == b"ROOT"
+    ours.fetch(open_remote(address, ACCESS)._connect)
     assert ours.ids() == source.ids()
 
 
