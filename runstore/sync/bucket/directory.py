@@ -104,6 +104,8 @@ class DirectoryFiles:
                 fcntl.flock(fd, fcntl.LOCK_EX)
             yield
         finally:
+            # A process that was forked meanwhile has the file open too: closing it would not give the lock back.
+            fcntl.flock(fd, fcntl.LOCK_UN)
             os.close(fd)
 
     @contextmanager

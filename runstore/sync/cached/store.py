@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 from typing import Any, cast
 
-from runstore.errors import Conflict, NoStore, RunstoreError, Unavailable
+from runstore.errors import Busy, Conflict, NoStore, RunstoreError, Unavailable
 from runstore.model.ids import Object
 from runstore.runs.index import Indexer, mark_current
 from runstore.store.checks import Finding, Progress
@@ -36,6 +36,7 @@ from runstore.sync.local import QUARANTINE
 
 _LOCK = "bucket.lock"
 _PATIENCE = 600.0
+READERS_WAIT = 5.0
 
 
 class BucketBackedStore:
@@ -94,27 +95,37 @@ class BucketBackedStore:
 
     def _begin(self, *, create: bool) -> None:
         self.bucket.keep_indexes(os.path.join(self.directory, "indexes"))
-        with self._exclusive():
-            with self.cache.read() as reader:
-                fresh = reader.count() == 0
-                left = bool(unpushed(reader))
-                self.bucket.trust(probed=was_probed(reader))
-            if fresh:
-                with self.cache.write() as writer:
-                    mark_current(writer)
-            state = self.bucket.load()
-            if state.version is None and not create and fresh:
-                raise NoStore(f"there is no store in {self.bucket.url}", hint=f"`runstore init {self.bucket.url}` makes one")
-            bring_in(self.cache, self.bucket, state, self._about)
-            if create and state.version is None:
-                self.bucket.move(lambda root: root if root.writes else root._replace())
-            with self.cache.read() as reader:
-                left = left or bool(unpushed(reader))
-            if left:
-                # Who only reads may have no right to write there; then the next one that has does it.
-                with suppress(Unavailable) if self.read_only else nullcontext():
-                    self._push()
-            evict(self.cache, self.bucket, self._limit, now=self._about.now())
+        with self.cache.read() as reader:
+            fresh = reader.count() == 0
+            self.bucket.trust(probed=was_probed(reader))
+        if self.read_only and not fresh:
+            # Somebody may be pushing through a bad network. Who only reads waits a little, and goes on with what the cache has.
+            with suppress(Busy), self._exclusive(patience=READERS_WAIT):
+                self._bring_together(create=create)
+        else:
+            with self._exclusive():
+                self._bring_together(create=create)
+
+    def _bring_together(self, *, create: bool) -> None:
+        with self.cache.read() as reader:
+            fresh = reader.count() == 0
+            left = bool(unpushed(reader))
+        if fresh:
+            with self.cache.write() as writer:
+                mark_current(writer)
+        state = self.bucket.load()
+        if state.version is None and not create and fresh:
+            raise NoStore(f"there is no store in {self.bucket.url}", hint=f"`runstore init {self.bucket.url}` makes one")
+        bring_in(self.cache, self.bucket, state, self._about)
+        if create and state.version is None:
+            self.bucket.move(lambda root: root if root.writes else root._replace())
+        with self.cache.read() as reader:
+            left = left or bool(unpushed(reader))
+        if left:
+            # Who only reads may have no right to write there; then the next one that has does it.
+            with suppress(Unavailable) if self.read_only else nullcontext():
+                self._push()
+        evict(self.cache, self.bucket, self._limit, now=self._about.now())
 
     def __enter__(self) -> BucketBackedStore:
         return self
@@ -150,15 +161,20 @@ class BucketBackedStore:
             pause(failures)
 
     @contextmanager
-    def _exclusive(self) -> Iterator[None]:
-        """One thread of one process at a time brings this cache and the bucket together; who waited may find his runs pushed."""
+    def _exclusive(self, patience: float | None = None) -> Iterator[None]:
+        """One thread of one process at a time brings this cache and the bucket together; who waited may find his runs pushed.
+
+        Waits as long as it takes, or for `patience` seconds: then raises Busy.
+        """
         self._check_fork()
         with self._thread_lock:
             fd = os.open(os.path.join(self.directory, _LOCK), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
             try:
-                fcntl.flock(fd, fcntl.LOCK_EX)
+                _lock(fd, patience)
                 yield
             finally:
+                # A process that was forked meanwhile has the file open too: closing it would not give the lock back.
+                fcntl.flock(fd, fcntl.LOCK_UN)
                 os.close(fd)
 
     def _check_fork(self) -> None:
@@ -274,3 +290,18 @@ class BucketBackedStore:
                     hint="they are kept on this machine, and pushed when the store is opened here again",
                     kind=error.kind,
                 ) from error
+
+
+def _lock(fd: int, patience: float | None) -> None:
+    if patience is None:
+        fcntl.flock(fd, fcntl.LOCK_EX)
+        return
+    until = time.monotonic() + patience
+    while True:
+        try:
+            fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            return
+        except BlockingIOError:
+            if time.monotonic() > until:
+                raise Busy("the cache is being brought together with its bucket") from None
+            time.sleep(0.02)

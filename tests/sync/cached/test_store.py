@@ -12,6 +12,7 @@ import pytest
 import runstore
 from runstore.errors import Damaged, NoStore, NotFound, Refused, Unavailable
 from runstore.model.ids import Kind
+from runstore.sync.cached import store as cached
 from runstore.sync.cached.groups import Grouping
 from runstore.sync.cached.place import cache_root
 from runstore.sync.cached.store import BucketBackedStore
@@ -203,6 +204,35 @@ def test_who_only_reads_pushes_what_was_left(tmp_path: Path) -> None:
         assert there(url) == {}
         runstore.open(url, read_only=True, cache=tmp_path / "c").close()
     assert there(url) == {"heads/main": tip}
+
+
+def test_readers_do_not_wait_for_a_push_that_hangs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """While another process holds the cache, a store opened to read shows what the cache has."""
+    monkeypatch.setattr(cached, "READERS_WAIT", 0.05)
+    url = f"dir://{tmp_path / 'bucket'}"
+    with runstore.open(url, create=True, cache=tmp_path / "c") as repo:
+        store = repo.store
+        assert isinstance(store, BucketBackedStore)
+        repo.add({"model": {"name": "m"}})
+        with store._exclusive(), runstore.open(url, read_only=True, cache=tmp_path / "c") as other:
+            assert len(list(other.log())) == 1
+
+
+def test_a_fork_during_a_push_leaves_the_lock_free(tmp_path: Path) -> None:
+    """A child that lives on does not keep what its parent has given back."""
+    one = Site(f"dir://{tmp_path / 'bucket'}", tmp_path, 1)
+    with one.store._exclusive():
+        child = os.fork()
+        if not child:
+            time.sleep(30)
+            os._exit(0)
+    try:
+        with one.store._exclusive(patience=5):
+            pass
+    finally:
+        os.kill(child, 9)
+        os.waitpid(child, 0)
+    one.close()
 
 
 def test_a_place_without_a_store_is_not_made_by_reading(url: str, tmp_path: Path) -> None:
