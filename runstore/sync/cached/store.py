@@ -16,7 +16,8 @@ from typing import Any, cast
 
 from runstore.errors import Busy, Conflict, NoStore, RunstoreError, Unavailable
 from runstore.model.ids import Object
-from runstore.runs.index import Indexer, mark_current
+from runstore.runs.index import Indexer, rebuild
+from runstore.runs.tables import INDEX_STATE, is_current
 from runstore.store.checks import Finding, Progress
 from runstore.store.lmdb.store import LmdbStore
 from runstore.store.protocol import Batch, Reader, Table, Writer
@@ -110,9 +111,10 @@ class BucketBackedStore:
         with self.cache.read() as reader:
             fresh = reader.count() == 0
             left = bool(unpushed(reader))
-        if fresh:
+            older = reader.value(INDEX_STATE.name, b"version") is not None and not is_current(reader)
+        if fresh or older:  # new, or of an earlier version of this program
             with self.cache.write() as writer:
-                mark_current(writer)
+                rebuild(writer)
         state = self.bucket.load()
         if state.version is None and not create and fresh:
             raise NoStore(f"there is no store in {self.bucket.url}", hint=f"`runstore init {self.bucket.url}` makes one")

@@ -12,6 +12,7 @@ import pytest
 import runstore
 from runstore.errors import Damaged, NoStore, NotFound, Refused, Unavailable
 from runstore.model.ids import Kind
+from runstore.runs.tables import INDEX_STATE
 from runstore.sync.cached import store as cached
 from runstore.sync.cached.groups import Grouping
 from runstore.sync.cached.place import cache_root
@@ -233,6 +234,20 @@ def test_a_fork_during_a_push_leaves_the_lock_free(tmp_path: Path) -> None:
         os.kill(child, 9)
         os.waitpid(child, 0)
     one.close()
+
+
+def test_a_cache_of_an_earlier_version_is_brought_up_to_date(tmp_path: Path) -> None:
+    """Derived tables of an older form are built anew when the store is opened, be it only to read: the cache is nobody else's."""
+    url = f"dir://{tmp_path / 'bucket'}"
+    with runstore.open(url, create=True, cache=tmp_path / "c") as repo:
+        repo.add({"model": {"name": "m"}})
+        store = repo.store
+        assert isinstance(store, BucketBackedStore)
+        with store.cache.write() as writer:
+            writer.set_value(INDEX_STATE.name, b"version", bytes(4))
+    with runstore.open(url, read_only=True, cache=tmp_path / "c") as repo:
+        assert len(list(repo.log())) == 1
+        assert list(repo.fsck()) == []
 
 
 def test_a_place_without_a_store_is_not_made_by_reading(url: str, tmp_path: Path) -> None:
