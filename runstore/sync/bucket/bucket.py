@@ -161,33 +161,31 @@ class Bucket:
         write = os.urandom(16).hex()
         until = time.monotonic() + self._patience
         failures = 0
-        lost: Unavailable | None = None
         while True:
             try:
                 state = self.load()
                 if write in state.root.writes:
+                    moved = state.root  # a put whose answer was lost has landed
                     break
                 new = change(state.root)
                 if new is state.root:
                     return new
-                if self._put(state, new.stamped(write)):
+                moved = new.stamped(write)
+                if self._put(state, moved):
                     break
                 self.conflicts += 1
-                lost = None
-                if time.monotonic() > until + _MOST_RACES:
-                    raise Conflict(f"the root of {self.url} has moved all the time", hint="try again")
             except Conflict:
                 self.conflicts += 1
                 raise
             except Unavailable as error:
-                # Whether the put has landed is not known: the root that is there says so.
                 if error.kind in ("forbidden", "read-only") or time.monotonic() > until:
                     raise
-                lost = error
+            if time.monotonic() > until + _MOST_RACES:
+                raise Conflict(f"the root of {self.url} has moved all the time", hint="try again")
             failures += 1
             pause(failures)
         self.moves += 1
-        return state.root if lost is not None or write in state.root.writes else new.stamped(write)
+        return moved
 
     def _put(self, state: State, new: Root) -> bool:
         data = new.to_bytes()

@@ -112,9 +112,9 @@ def read_root(data: bytes) -> Root:
     if len({pack.name for pack in packs}) != len(packs):
         raise _bad("lists a pack twice")
     writes = _array(value, "writes")
-    if not all(_is_name(item) for item in writes) or not 1 <= len(writes) <= REMEMBERED:
+    if not all(is_name(item) for item in writes) or not 1 <= len(writes) <= REMEMBERED:
         raise _bad("has no write ids, or bad ones")
-    if not _is_name(value.get("id")):
+    if not is_name(value.get("id")):
         raise _bad("has no id, or a bad one")
     default = value.get("default_ref")
     if default is not None:
@@ -208,15 +208,11 @@ def unseal(magic: bytes, data: bytes, what: str, *, more: bool = False) -> Any:
 
 def is_name(value: Any) -> bool:
     """True for 32 lower-case hex digits: what packs, pages and writes are named by."""
-    return _is_name(value)
-
-
-def _is_name(value: Any) -> bool:
     return isinstance(value, str) and _NAME.match(value) is not None
 
 
 def _pack(item: Any) -> Pack:
-    if not isinstance(item, list) or len(item) != 5 or not _is_name(item[0]):
+    if not isinstance(item, list) or len(item) != 5 or not is_name(item[0]):
         raise _bad("lists a pack in another form")
     name, check, *numbers = item
     if not all(type(number) is int and 0 < number < _MOST_PACK for number in numbers):
@@ -225,7 +221,7 @@ def _pack(item: Any) -> Pack:
 
 
 def _page(item: Any) -> Page:
-    if not isinstance(item, list) or len(item) != 4 or not _is_name(item[0]) or type(item[3]) is not int or not 0 < item[3] <= PAGE:
+    if not isinstance(item, list) or len(item) != 4 or not is_name(item[0]) or type(item[3]) is not int or not 0 < item[3] <= PAGE:
         raise _bad("lists a page of refs in another form")
     return Page(item[0], _check(item[1]), check_pushed_name(item[2] if isinstance(item[2], str) else ""), item[3])
 

@@ -15,6 +15,7 @@ from runstore.sync.bucket.bucket import Bucket
 from runstore.sync.bucket.compact import compact
 from runstore.sync.bucket.connect import open_bucket
 from runstore.sync.bucket.endpoint import BucketEndpoint
+from runstore.sync.bucket.root import Root
 from runstore.sync.bucket.store import BucketStore
 from runstore.sync.channel import LocalChannel
 from runstore.sync.connect import Connect
@@ -139,3 +140,25 @@ def test_a_group_that_is_cut_anywhere_goes_over_later(url: str, tmp_path: Path) 
             assert tip.hex in site.log()
             assert len(site.log()) == 5
             site.let_go()
+
+
+@pytest.mark.parametrize("after", [False, True])
+def test_a_move_returns_the_root_that_it_made(url: str, after: bool) -> None:
+    """Whichever operation fails once on the way, the root that is returned is the one that stands, with the change in it."""
+
+    def change(root: Root) -> Root:
+        return root._replace(default_ref="heads/changed")
+
+    anew(url)
+    counted = Failing(open_bucket(url).files)
+    Bucket(counted).move(change)
+    for at in range(probing_operations(counted), counted.count):
+        anew(url)
+        moved = Bucket(Failing(open_bucket(url).files, at, after=after)).move(change)
+        assert moved == open_bucket(url).load().root
+        assert moved.default_ref == "heads/changed"
+
+
+def probing_operations(counted: Failing) -> int:
+    """Return how many of the operations of a move are those of the probe, which is not tried again: the others are a get and a put."""
+    return counted.count - 2
