@@ -20,6 +20,7 @@ START = 1_767_603_600_000_000  # 2026-01-05 09:00:00 UTC, in microseconds
 _SECOND = 1_000_000
 
 REF = "demo/library"
+RUNTIME = {"engine": "runstore-demo", "engine_version": "1"}
 PROMPT = "You answer questions about the town library from the documents given.\nAnswer with one sentence."
 CHANGED_PROMPT = (
     "You answer questions about the town library from the documents given.\nAnswer with one sentence.\nName the document that you used."
@@ -67,7 +68,7 @@ def _record(repo: Repo, prompt: str, history: list[dict[str, Any]], answer: dict
         documents=DOCUMENTS,
         tools=ABSENT,
         history=history,
-        runtime={"engine": "runstore-demo", "engine_version": "1"},
+        runtime=RUNTIME,
     )
     started = START + number * 60 * _SECOND
     words = sum(len(str(message["content"]).split()) for message in history) + len(prompt.split())

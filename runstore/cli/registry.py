@@ -38,6 +38,7 @@ SECTIONS: dict[str, dict[str, str]] = {
     },
     "Reproduce": {
         "request": "Print the request of a recorded call.",
+        "rerun": "Ask a recorded request again, and compare the answers.",
     },
     "Name": {
         "refs": "List refs.",

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, NamedTuple
 
-from runstore.errors import NotFound
+from runstore.errors import Incomplete, NotFound
 from runstore.model.executions import decode_execution
 from runstore.model.ids import Kind, Link, Object
 from runstore.model.trees import SlotState
@@ -82,3 +82,12 @@ def _chosen(reader: Reader, run: Link, executions: list[Object], fetch: Fetch) -
 
 def _plain(value: Any) -> Any:
     return value if isinstance(value, SlotState) else list(value) if isinstance(value, ListView) else value
+
+
+def no_envelope(found: Recorded) -> Incomplete:
+    """Return the error for a run whose request nobody recorded."""
+    return Incomplete(
+        f"how the request of {found.name} lay on the wire is not recorded",
+        hint="calls that runstore captures or imports with their requests can be sent again",
+        kind="no-wire",
+    )

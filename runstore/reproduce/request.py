@@ -12,10 +12,9 @@ from typing import Any, NamedTuple
 
 from runstore.capture.codecs import codec_named
 from runstore.capture.codecs.urls import read_url
-from runstore.errors import Incomplete
 from runstore.repo import Repo
 from runstore.reproduce.credentials import Credential, credential_for
-from runstore.reproduce.recorded import Recorded, blobs, sent_slots, slots_of
+from runstore.reproduce.recorded import Recorded, blobs, no_envelope, sent_slots, slots_of
 
 
 class Call(NamedTuple):
@@ -41,15 +40,6 @@ def call_of(slots: Mapping[str, Any], wire: Mapping[str, Any], blob: Any = None)
     request = codec.rebuild_request(slots, wire, blob)
     origin = read_url(str(wire["url"])).origin
     return Call(request.method, origin + request.target, request.headers, request.body, codec.name)
-
-
-def no_envelope(found: Recorded) -> Incomplete:
-    """Return the error for a run whose request nobody recorded."""
-    return Incomplete(
-        f"how the request of {found.name} lay on the wire is not recorded",
-        hint="calls that runstore captures or imports with their requests can be sent again",
-        kind="no-wire",
-    )
 
 
 def elsewhere(call: Call, base: str) -> Call:
