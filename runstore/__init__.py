@@ -12,11 +12,12 @@ if TYPE_CHECKING:
     from runstore.model.trees import ABSENT, UNKNOWN
     from runstore.repo import Repo, clone
     from runstore.repo import open_repo as open
+    from runstore.reproduce.replay.replaying import replay
 
 __version__ = "0.1.0"
 __all__ = [
     "ABSENT", "UNKNOWN", "Repo", "Run", "__version__", "async_client", "client", "clone", "drain", "instrument", "open", "record",
-    "recorded", "recording_transport", "stats", "uninstrument",
+    "recorded", "recording_transport", "replay", "stats", "uninstrument",
 ]  # fmt: skip
 
 # Imported when first used: a program that asks for a version, or a command that reads, need not wait for the rest.
@@ -34,6 +35,7 @@ _PLACES = {
     "record": ("runstore.capture.scopes", "record"),
     "recorded": ("runstore.capture.scopes", "recorded"),
     "recording_transport": ("runstore.capture.clients", "recording_transport"),
+    "replay": ("runstore.reproduce.replay.replaying", "replay"),
     "stats": ("runstore.capture.instrumenting", "stats"),
     "uninstrument": ("runstore.capture.instrumenting", "uninstrument"),
 }

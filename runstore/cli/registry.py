@@ -37,6 +37,7 @@ SECTIONS: dict[str, dict[str, str]] = {
         "check": "Say whether a run is complete and repeatable.",
     },
     "Reproduce": {
+        "replay": "Run a program and answer its model calls from the store.",
         "request": "Print the request of a recorded call.",
         "rerun": "Ask a recorded request again, and compare the answers.",
     },

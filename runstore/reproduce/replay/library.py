@@ -1,0 +1,121 @@
+"""The recorded answers of a store, by request id: complete ones with status ok, and no others."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+from runstore.capture.codecs import Answer, Codec, codec_for
+from runstore.capture.tap.handler import Call
+from runstore.errors import NotRecorded
+from runstore.model.executions import Execution, decode_execution
+from runstore.model.ids import Link, Object
+from runstore.model.run import Run
+from runstore.repo import Repo
+from runstore.reproduce.recorded import blobs
+from runstore.reproduce.replay.choosing import Choice, Chooser
+from runstore.reproduce.replay.nearest import nearest
+from runstore.reproduce.replay.serving import Served, served
+from runstore.runs.lookup import executions_of, runs_of_request
+from runstore.runs.view import ExecutionView, read_content
+
+_KEPT_BYTES = 16 << 20
+
+
+class Asked(NamedTuple):
+    """A call, read: its codec, its run and the envelope in which it lies."""
+
+    codec: Codec
+    run: Run
+    wire: Mapping[str, Any]
+    url: str
+
+
+class Hit(NamedTuple):
+    """The response to a call, and the execution that it is the answer of."""
+
+    execution: Link
+    response: Served
+
+
+class Library:
+    """Answers calls from one store. Threads may share it; what it keeps in memory is bounded."""
+
+    def __init__(self, repo: Repo, choice: Choice = Choice()) -> None:  # noqa: B008 - immutable
+        self._repo = repo
+        self._chooser = Chooser(choice)
+        self._made: OrderedDict[tuple[bytes, str, str], Served] = OrderedDict()
+        self._bytes = 0
+
+    def read(self, call: Call) -> Asked | None:
+        """Return what a call asks; None for one of no known API, or whose body is not at hand."""
+        codec = codec_for(call.url, call.method, call.headers)
+        if codec is None or call.body is None:
+            return None
+        decoded = codec.decode_request(call.url, call.headers, call.body)
+        return Asked(codec, Run(**decoded.slots), decoded.wire, call.url)
+
+    def find(self, asked: Asked, caller: str = "") -> Hit:
+        """Return the recorded answer to a call. Raises NotRecorded, which names the nearest recorded request and what differs from it."""
+        answers = self.answers(asked.run.request_id)
+        if caller:
+            answers = [one for one in answers if (one[1].notes or {}).get("scope") == caller] or answers
+        if not answers:
+            raise self._miss(asked)
+        chosen, number = self._chooser.choose(answers, asked.run.request_id, caller)
+        if chosen is None:
+            fact = f"the request {asked.run.request_id.hex()[:12]} was answered {len(answers)} times, and this is call {number}"
+            raise NotRecorded(fact, hint="--choice latest answers every call", kind="not-recorded")
+        response = self._response(asked, *chosen)
+        if response is None:
+            fact = f"the answer {chosen[0].link.hex[:12]} cannot be given in the form asked for: {asked.codec.name} makes no such stream"
+            raise NotRecorded(fact, hint="record the call in this form, too", kind="no-such-form")
+        return Hit(chosen[0].link, response)
+
+    def answers(self, request: bytes) -> list[tuple[Object, Execution]]:
+        """Return the complete answers to a request in the order in which they began."""
+        with self._repo.read() as reader:
+            objects = [obj for run in runs_of_request(reader, request) for obj in executions_of(reader, run.id)]
+        both = [(obj, decode_execution(obj.body)) for obj in objects]
+        found = [one for one in both if one[1].status == "ok" and one[1].response is not None]
+        return sorted(found, key=lambda one: one[1].started or 0)
+
+    def _response(self, asked: Asked, obj: Object, execution: Execution) -> Served | None:
+        form = asked.url.rpartition("/")[2] + repr((asked.wire.get("delivery") or {}).get("stream_options"))
+        key = (obj.id, form, repr((asked.wire.get("delivery") or {}).get("stream")))
+        found = self._made.get(key)
+        if found is not None:
+            return found
+        fetch = self._repo.fetch
+        view = ExecutionView(obj, execution, fetch)
+        output = None if execution.output is None else read_content(execution.output, fetch)
+        runtime = view.run["runtime"] if view.run is not None else None
+        answer = Answer(
+            "ok",
+            list(output) if output is not None and not isinstance(output, str | bytes | dict | int | float) else output,
+            runtime if isinstance(runtime, dict) else None,
+            dict(execution.usage) if execution.usage is not None else None,
+            view.response,
+        )
+        made = served(asked.codec, answer, asked.url, asked.wire, blobs(fetch))
+        if made is not None:
+            self._keep(key, made)
+        return made
+
+    def _keep(self, key: tuple[bytes, str, str], made: Served) -> None:
+        self._made[key] = made
+        self._bytes += len(made.body)
+        while self._bytes > _KEPT_BYTES and len(self._made) > 1:
+            try:
+                self._bytes -= len(self._made.popitem(last=False)[1].body)
+            except KeyError:  # another thread took the last
+                return
+
+    def _miss(self, asked: Asked) -> NotRecorded:
+        with self._repo.read() as reader:
+            found = nearest(reader, self._repo.store, asked.run, now=self._repo.now())
+        fact = f"no recorded execution answers the request {asked.run.request_id.hex()[:12]}"
+        if found is None:
+            return NotRecorded(fact, hint="nothing like it is recorded in this store")
+        return NotRecorded(f"{fact}; the nearest is {found.execution.hex[:12]}, which differs in {found.text}", hint="--mode auto records it")

@@ -1,0 +1,304 @@
+"""Replay: recorded calls are answered from the store, nothing is sent, and a miss says what differs."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import socket
+import subprocess
+import sys
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import runstore
+from runstore.errors import InvalidInput, NotRecorded
+from runstore.repo import Repo
+from runstore.reproduce.replay.choosing import Choice, Chooser, parse_choice
+from tests.reproduce.calls import URL, body_of, chat, completion, record
+from tests.reproduce.conftest import Cli
+from tests.reproduce.provider import provider
+
+httpx = pytest.importorskip("httpx", reason="httpx is not installed")
+
+
+@contextmanager
+def no_network() -> Iterator[None]:
+    """Let no socket be connected."""
+
+    def refuse(*_: object, **__: object) -> None:
+        raise AssertionError("a connection was tried")
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(socket.socket, "connect", refuse)
+        patch.setattr(socket, "create_connection", refuse)
+        yield
+
+
+def post(body: dict[str, Any], url: str = URL, **headers: str) -> Any:
+    """Send a request as a program does."""
+    with httpx.Client() as client:
+        return client.post(url, content=body_of(body), headers={"content-type": "application/json", **headers})
+
+
+def text_of(response: Any) -> str:
+    """Return the text of an answer in one piece."""
+    found: str = response.json()["choices"][0]["message"]["content"]
+    return found
+
+
+def test_a_recorded_call_is_answered_without_a_network(repo: Repo) -> None:
+    """The answer is the recorded body, and no connection is tried."""
+    made = record(repo, chat(), completion("Four."))
+    with no_network(), runstore.replay(store=repo) as replaying:
+        response = post(chat(), authorization="Bearer of-somebody-else")
+    assert response.json() == completion("Four.")
+    assert response.headers["x-runstore-execution"] == made.execution.hex
+    assert (replaying.hits, replaying.missed) == (1, 0)
+
+
+def test_delivery_fields_do_not_matter(repo: Repo) -> None:
+    """Who asks, and where labels are filed, changes nothing about the answer."""
+    record(repo, chat(user="ann", metadata={"a": "b"}))
+    with no_network(), runstore.replay(store=repo):
+        assert text_of(post(chat(user="bob"))) == "Four."
+
+
+def test_a_json_answer_asked_for_as_a_stream_is_a_stream(repo: Repo) -> None:
+    """What was recorded in one piece is streamed to who asks for a stream, up to the end mark; counts come only where they are asked for."""
+    record(repo, chat(), completion("Four."))
+    with no_network(), runstore.replay(store=repo):
+        plain = post(chat(stream=True))
+        counted = post(chat(stream=True, stream_options={"include_usage": True}))
+    assert plain.headers["content-type"] == "text/event-stream"
+    lines = [line for line in plain.text.splitlines() if line]
+    assert lines[-1] == "data: [DONE]"
+    chunks = [json.loads(line.removeprefix("data: ")) for line in lines[:-1]]
+    assert "".join(choice["delta"].get("content") or "" for chunk in chunks for choice in chunk["choices"]) == "Four."
+    assert all(chunk["choices"] for chunk in chunks)
+    assert '"total_tokens":15' in counted.text
+
+
+def test_who_stops_at_the_end_mark_reads_all(repo: Repo) -> None:
+    """A client that reads up to [DONE] and closes, or closes early, disturbs no later call."""
+    record(repo, chat(), completion("Four."))
+    with no_network(), runstore.replay(store=repo) as replaying, httpx.Client() as client:
+        for _ in range(2):
+            with client.stream("POST", URL, content=body_of(chat(stream=True))) as response:
+                next(response.iter_lines())
+        assert text_of(client.post(URL, content=body_of(chat()))) == "Four."
+    assert replaying.hits == 3
+
+
+@pytest.mark.parametrize(
+    ("body", "told"),
+    [
+        (chat(top_p=0.5), "parameters.top_p: added, 0.5"),
+        (chat(prompt="You are kind."), "prompt: "),
+        (chat("What is three and three?"), "history/0: "),
+        (chat(tools=[{"type": "function", "function": {"name": "add"}}]), "tools: absent → present"),
+    ],
+)
+def test_a_changed_component_is_a_miss_that_names_it(repo: Repo, body: dict[str, Any], told: str) -> None:
+    """A changed parameter, prompt, message or tool is not answered, and the error says what differs from what."""
+    made = record(repo, chat())
+    with no_network(), pytest.raises(NotRecorded, match="no recorded execution answers") as caught, runstore.replay(store=repo):
+        post(body)
+    assert f"the nearest is {made.execution.hex[:12]}" in str(caught.value)
+    assert told in str(caught.value)
+
+
+def test_a_miss_that_the_program_passes_over_is_raised_in_the_end(repo: Repo) -> None:
+    """Leaving the block after a miss raises it, whatever the program made of the error."""
+    with pytest.raises(NotRecorded), no_network(), runstore.replay(store=repo):
+        try:
+            post(chat())
+        except NotRecorded as error:
+            assert error.hint == "nothing like it is recorded in this store"
+
+
+@pytest.mark.parametrize("status", ["partial", "error", "interrupted"])
+def test_only_complete_answers_are_served(repo: Repo, status: str) -> None:
+    """A call whose answer was cut or failed is not answered."""
+    made = record(repo, chat())
+    view = repo.show(str(made.execution))
+    repo.add(runstore.Run.from_links(view.run.slots), status=status, output=view.fields.output, response=view.fields.response)  # type: ignore[union-attr]
+    record(repo, chat("other"))
+    with no_network(), runstore.replay(store=repo, choice="latest"):
+        assert post(chat()).headers["x-runstore-execution"] == made.execution.hex
+
+
+def test_first_latest_and_sequence(repo: Repo) -> None:
+    """Among several answers the first, the last or the nth is given; a sequence that ended is a miss."""
+    for text in ("one", "two"):
+        record(repo, chat(), completion(text))
+    for choice, texts in (("first", ["one", "one"]), ("latest", ["two", "two"]), ("sequence", ["one", "two"])):
+        with no_network(), runstore.replay(store=repo, choice=choice):
+            assert [text_of(post(chat())) for _ in range(2)] == texts
+    with pytest.raises(NotRecorded, match="this is call 3"), runstore.replay(store=repo, choice="sequence"):
+        for _ in range(3):
+            post(chat())
+
+
+def test_a_sample_is_the_same_for_the_same_seed(repo: Repo) -> None:
+    """Drawing with one seed gives the same answers in every process; with others, other ones."""
+    for number in range(5):
+        record(repo, chat(), completion(str(number)))
+
+    def drawn(seed: int) -> list[str]:
+        with runstore.replay(store=repo, choice=f"sample:{seed}"):
+            return [text_of(post(chat())) for _ in range(12)]
+
+    assert drawn(7) == drawn(7)
+    assert len({tuple(drawn(seed)) for seed in range(4)}) > 1
+
+
+def test_sequences_keep_their_order_per_caller_under_threads_and_tasks(repo: Repo) -> None:
+    """Each scope has a count of its own: its calls get the answers in the order of recording, however the others run."""
+    for number in range(6):
+        record(repo, chat(), completion(str(number)))
+
+    def caller(name: str) -> list[str]:
+        with runstore.record(scope=name):
+            return [text_of(post(chat())) for _ in range(6)]
+
+    async def task(name: str) -> list[str]:
+        async with runstore.record(scope=name), httpx.AsyncClient() as client:
+            return [text_of(await client.post(URL, content=body_of(chat()))) for _ in range(6)]
+
+    async def tasks() -> list[list[str]]:
+        return await asyncio.gather(*(task(f"task {number}") for number in range(4)))
+
+    with no_network(), runstore.replay(store=repo, choice="sequence"), ThreadPoolExecutor(4) as pool:
+        found = list(pool.map(caller, [f"thread {number}" for number in range(4)]))
+    with runstore.replay(store=repo, choice="sequence"):
+        found += asyncio.run(tasks())
+    assert found == [[str(number) for number in range(6)]] * 8
+
+
+def test_auto_records_what_it_does_not_find(repo: Repo, tmp_path: Path) -> None:
+    """A miss is sent and recorded; the next time it is a hit, in replay too."""
+    with provider() as server:
+        for _ in range(2):
+            with runstore.replay("auto", store=tmp_path / ".runstore") as replaying:
+                assert text_of(post(chat(), server.chat)) == "Four."
+        assert len(server.bodies) == 1
+        assert (replaying.hits, replaying.missed) == (1, 0)
+    with no_network(), runstore.replay(store=tmp_path / ".runstore"):
+        assert text_of(post(chat(), server.chat)) == "Four."
+
+
+def test_compare_asks_again_and_says_whether_the_answers_agree(repo: Repo, tmp_path: Path) -> None:
+    """Each request counts as the same, different, or never recorded before."""
+    with provider() as server:
+        record(repo, chat(), completion("Four."), url=server.chat)
+        record(repo, chat(prompt="shout"), completion("Four."), url=server.chat)
+        with runstore.replay("compare", store=tmp_path / ".runstore") as replaying:
+            post(chat(), server.chat)
+            post(chat(prompt="shout"), server.chat)
+            post(chat("new"), server.chat)
+    assert replaying.compared == (1, 1, 1)
+
+
+PROGRAM = """
+import httpx, sys
+response = httpx.post(sys.argv[1], content=sys.argv[2])
+print(response.json()["choices"][0]["message"]["content"])
+"""
+
+
+def command(store: Path, *words: str) -> subprocess.CompletedProcess[str]:
+    """Run `runstore replay` on a store."""
+    given = {**os.environ, "PYTHONPATH": str(Path(runstore.__file__).parents[1])}
+    line = [sys.executable, "-m", "runstore", "--store", str(store), "replay", *words]
+    return subprocess.run(line, env=given, capture_output=True, text=True, check=False)
+
+
+def test_a_second_process_needs_no_server(repo: Repo, tmp_path: Path) -> None:
+    """Recorded in one process, the server stopped, answered in another; a bundle serves as well as the store."""
+    place = tmp_path / ".runstore"
+    program = ["--", sys.executable, "-c", PROGRAM]
+    with provider() as server:
+        done = command(place, "--mode", "record", *program, server.chat, body_of(chat()).decode())
+        assert done.stdout == "Four.\n", done
+    again = command(place, *program, server.chat, body_of(chat()).decode())
+    assert (again.returncode, again.stdout) == (0, "Four.\n"), again
+    assert "answered 1 call from the store, 0 not recorded" in again.stderr
+    with open(tmp_path / "calls.runs", "wb") as file, repo.read() as reader:
+        from runstore.sync.bundle import write_bundle
+
+        write_bundle(reader, file, {ref.name: ref.target for ref in repo.refs()})
+    bundled = command(tmp_path / "calls.runs", *program, server.chat, body_of(chat()).decode())
+    assert (bundled.returncode, bundled.stdout) == (0, "Four.\n"), bundled
+
+
+def test_a_program_that_passes_over_a_miss_ends_with_15(repo: Repo, tmp_path: Path) -> None:
+    """The exit code is 15 where the program's own is 0 and a call was not recorded; else it is the program's."""
+    record(repo, chat())
+    program = "import httpx, sys\ntry:\n    httpx.post(sys.argv[1], content=sys.argv[2])\nexcept Exception:\n    sys.exit(int(sys.argv[3]))"
+    words = ["--", sys.executable, "-c", program, URL, body_of(chat(top_p=0.5)).decode()]
+    passed = command(tmp_path / ".runstore", *words, "0")
+    assert passed.returncode == 15
+    assert "parameters.top_p: added, 0.5" in passed.stderr
+    assert command(tmp_path / ".runstore", *words, "3").returncode == 3
+
+
+# --- the parts ---------------------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("text", ["", "last", "latest:1", "sample:x"])
+def test_what_is_no_choice(text: str) -> None:
+    """Other words are refused."""
+    with pytest.raises(InvalidInput):
+        parse_choice(text)
+
+
+def test_what_is_no_mode() -> None:
+    """Another mode is refused before anything happens."""
+    with pytest.raises(InvalidInput):
+        runstore.replay("often")
+
+
+def test_off_does_nothing(tmp_path: Path) -> None:
+    """In mode off no store is opened."""
+    with runstore.replay("off", store=tmp_path / "nowhere") as replaying:
+        assert (replaying.hits, (tmp_path / "nowhere").exists()) == (0, False)
+
+
+def test_callers_count_for_themselves() -> None:
+    """Calls are counted by caller and request."""
+    chooser = Chooser(Choice("sequence"))
+    found = [chooser.choose("ab", b"r", caller) for caller in ("x", "y", "x", "x")]
+    assert found == [("a", 1), ("a", 1), ("b", 2), (None, 3)]
+
+
+def test_hits_do_not_grow_memory(repo: Repo) -> None:
+    """Thousands of hits of a request keep no more than a few did."""
+    import tracemalloc
+
+    from runstore.capture.tap.handler import Call
+    from runstore.reproduce.replay.library import Library
+
+    record(repo, chat("x" * 20_000))
+    library = Library(repo)
+    call = Call("POST", URL, (), body_of(chat("x" * 20_000)))
+
+    def ask(times: int) -> None:
+        for _ in range(times):
+            asked = library.read(call)
+            assert asked is not None
+            library.find(asked)
+
+    ask(50)
+    tracemalloc.start()
+    ask(20)
+    before = tracemalloc.get_traced_memory()[0]
+    ask(500)
+    grown = tracemalloc.get_traced_memory()[0] - before
+    tracemalloc.stop()
+    assert grown < 100_000
