@@ -14,7 +14,8 @@ from tests.transcripts import ROOT
 
 NAMES = [
     "ABSENT", "UNKNOWN", "Repo", "Run", "__version__", "async_client", "client", "clone", "drain", "instrument", "open", "record",
-    "recorded", "recording_transport", "stats", "uninstrument",
+    "recorded", "recording_transport",
+    "replay", "stats", "uninstrument",
 ]  # fmt: skip
 HEAVY = {"asyncio", "blake3", "click", "inspect", "json", "lmdb", "msgpack", "pathlib", "zstandard"}
 

@@ -36,7 +36,7 @@ class Variant(NamedTuple):
     """One of the answers that were given: how often, and whether it is byte for byte the recorded one."""
 
     output: Link | None
-    count: int
+    times: int
     share: float
     recorded: bool
     preview: str

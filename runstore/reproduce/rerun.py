@@ -24,7 +24,7 @@ Progress = Callable[[int, int], None]
 
 
 class Rerun(NamedTuple):
-    """What a rerun gave. `request` is what was asked now, `recorded_request` what was recorded: they differ if `settings` or `against` changed it.
+    """What a rerun gave. `request` is what was asked now, `recorded_request` what was recorded: `settings` and `against` may change it.
 
     `recorded` is the execution that answers are compared with, None if there is none. `ref` is the full name of the ref they are on.
     """

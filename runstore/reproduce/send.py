@@ -26,7 +26,9 @@ def send(call: Call, secret: Mapping[str, str], *, clock: Callable[[], int], tim
     started = clock()
     exchange = Exchange(call.method, call.url, pairs, call.body, started=started, complete=False)
     try:
-        connection.request(call.method, call.url[len(target.origin) :] or "/", call.body, {**headers, **secret, "accept-encoding": "identity"})
+        connection.request(
+            call.method, call.url[len(target.origin) :] or "/", call.body, {**headers, **secret, "accept-encoding": "identity"}
+        )
         response = connection.getresponse()
         got = tuple((name.lower(), value) for name, value in response.getheaders())
         exchange = exchange._replace(status=response.status, response_headers=got)

@@ -35,7 +35,9 @@ def parse_setting(text: str) -> Setting:
 
     path, equals, value = text.partition("=")
     if not equals:
-        raise InvalidInput(f"{text[:80]!r} changes nothing", hint="write PATH=VALUE, for example parameters.temperature=0", kind="bad-setting")
+        raise InvalidInput(
+            f"{text[:80]!r} changes nothing", hint="write PATH=VALUE, for example parameters.temperature=0", kind="bad-setting"
+        )
     try:
         return _checked(Setting(parse_path(path), parse_json(value)))
     except InvalidInput as error:

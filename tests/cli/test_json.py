@@ -69,6 +69,8 @@ def printed(cli: Cli, tmp_path: Path) -> dict[str, list[Any]]:
     called = [cli.add(ref="called", **run_at(0, prompt="word " * 30 + end, output=[_asking(end)]))["execution"] for end in ("one", "two")]
     with runstore.open() as repo:
         calls.record(repo, calls.chat(), ref="call")
+    built = {"model": {"api": "builtin", "name": "demo-retriever"}, "runtime": {"engine": "older"}, "prompt": "Answer."}
+    cli.add(ref="built", **run_at(0, **built, history=[{"role": "user", "content": "Sums?"}]))
     tools = [{"name": "multiply", "description": "M"}, {"name": "add", "description": "Add numbers."}, {"name": "divide"}]
     more = [message, {"role": "user", "content": "two"}]
     answer = [{"role": "assistant", "content": "Five."}]
@@ -93,6 +95,7 @@ def printed(cli: Cli, tmp_path: Path) -> dict[str, list[Any]]:
         "compare": [f"compare {a} {b} {c}"],
         "compare-rev": ["compare main"],
         "request": ["request call"],
+        "rerun": ["rerun built --set parameters.seed=7"],
         "grep": ["grep one"],
         "find": ["find main:history/0"],
         "check": ["check main conversations/c"],
@@ -121,6 +124,7 @@ def _asking(seat: str) -> dict[str, Any]:
 
 
 NEVER_HERE = {
+    "rerun": {"ends.*"},  # the built-in model states no reason
     "show": {"execution.output.bytes", "execution.response.count", "execution.wire.count"},  # lists have a count, all else has bytes
     "fsck": {"findings[].code", "findings[].subject", "findings[].message"},  # this store is whole
 }

@@ -21,7 +21,6 @@ from runstore.errors import InvalidInput, NotRecorded
 from runstore.repo import Repo
 from runstore.reproduce.replay.choosing import Choice, Chooser, parse_choice
 from tests.reproduce.calls import URL, body_of, chat, completion, record
-from tests.reproduce.conftest import Cli
 from tests.reproduce.provider import provider
 
 httpx = pytest.importorskip("httpx", reason="httpx is not installed")
@@ -70,7 +69,7 @@ def test_delivery_fields_do_not_matter(repo: Repo) -> None:
 
 
 def test_a_json_answer_asked_for_as_a_stream_is_a_stream(repo: Repo) -> None:
-    """What was recorded in one piece is streamed to who asks for a stream, up to the end mark; counts come only where they are asked for."""
+    """What was recorded in one piece is streamed to who asks for that, up to the end mark; counts come only where asked for."""
     record(repo, chat(), completion("Four."))
     with no_network(), runstore.replay(store=repo):
         plain = post(chat(stream=True))
@@ -115,11 +114,13 @@ def test_a_changed_component_is_a_miss_that_names_it(repo: Repo, body: dict[str,
 
 def test_a_miss_that_the_program_passes_over_is_raised_in_the_end(repo: Repo) -> None:
     """Leaving the block after a miss raises it, whatever the program made of the error."""
-    with pytest.raises(NotRecorded), no_network(), runstore.replay(store=repo):
-        try:
-            post(chat())
-        except NotRecorded as error:
-            assert error.hint == "nothing like it is recorded in this store"
+    replaying = runstore.replay(store=repo)
+    replaying.__enter__()
+    with pytest.raises(NotRecorded) as caught, no_network():
+        post(chat())
+    assert caught.value.hint == "nothing like it is recorded in this store"
+    with pytest.raises(NotRecorded):
+        replaying.__exit__(None, None, None)
 
 
 @pytest.mark.parametrize("status", ["partial", "error", "interrupted"])
@@ -140,8 +141,10 @@ def test_first_latest_and_sequence(repo: Repo) -> None:
     for choice, texts in (("first", ["one", "one"]), ("latest", ["two", "two"]), ("sequence", ["one", "two"])):
         with no_network(), runstore.replay(store=repo, choice=choice):
             assert [text_of(post(chat())) for _ in range(2)] == texts
-    with pytest.raises(NotRecorded, match="this is call 3"), runstore.replay(store=repo, choice="sequence"):
-        for _ in range(3):
+    with runstore.replay(store=repo, choice="sequence", strict=False):
+        for _ in range(2):
+            post(chat())
+        with pytest.raises(NotRecorded, match="this is call 3"):
             post(chat())
 
 

@@ -104,7 +104,11 @@ def test_the_demo_answers_itself(repo: Repo, cli: Cli) -> None:
 
     demo.record(repo)
     assert "reproduced: the answer is byte for byte the recorded one" in cli("rerun", demo.REF).out
-    assert cli("rerun", f"{demo.REF}~1", "--set", f"prompt={demo.CHANGED_PROMPT}", "--json").json["variants"][0]["preview"].endswith("(Borrowing)")
+    assert (
+        cli("rerun", f"{demo.REF}~1", "--set", f"prompt={demo.CHANGED_PROMPT}", "--json")
+        .json["variants"][0]["preview"]
+        .endswith("(Borrowing)")
+    )
 
 
 def test_a_changed_model_is_named(repo: Repo, cli: Cli) -> None:
@@ -112,9 +116,7 @@ def test_a_changed_model_is_named(repo: Repo, cli: Cli) -> None:
     with provider(lambda body, number: {**model(body, number), "model": "gpt-4o-2024-11-20"}) as server:
         record(repo, chat(), completion("Four."), url=server.chat)
         found = cli("rerun", "main", "--json").json
-    assert found["served_changes"] == [
-        {"path": "model", "change": "changed", "old": "gpt-4o-2024-08-06", "new": "gpt-4o-2024-11-20"}
-    ]
+    assert found["served_changes"] == [{"path": "model", "change": "changed", "old": "gpt-4o-2024-08-06", "new": "gpt-4o-2024-11-20"}]
 
 
 # --- the parts ---------------------------------------------------------------------------------------------------------------------

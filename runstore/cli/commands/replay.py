@@ -82,5 +82,5 @@ program's own is 0. auto sends such a call and records it, record sends all, com
 recorded. An answer is given in the form asked for, in one piece or streamed, whichever was recorded. Write -- before the command.""",
     examples="""runstore replay -- python app.py
 runstore replay --mode auto -- python app.py
-runstore --store tests/recordings.runs replay -- pytest""",
+runstore replay --store tests/calls.runs -- pytest""",
 )

@@ -63,11 +63,13 @@ def _lines(found: Rerun) -> Iterator[str]:
     from runstore.reproduce.agreement import verdict
 
     agreed = found.agreement
-    rows = [["request", found.request.hex()[:12] + ("" if found.same_request else f"  not the recorded {found.recorded_request.hex()[:12]}")]]
+    rows = [
+        ["request", found.request.hex()[:12] + ("" if found.same_request else f"  not the recorded {found.recorded_request.hex()[:12]}")]
+    ]
     rows += [["changed", safe.line(setting.text)] for setting in found.settings]
     rows.append(["recorded", f"{count(len(found.executions), 'execution')} on {found.ref.removeprefix('heads/')}"])
     for at, variant in enumerate(agreed.variants):
-        said = f"{variant.count} of {agreed.complete} ({variant.share:.0%}){' as recorded' if variant.recorded else ''}"
+        said = f"{variant.times} of {agreed.complete} ({variant.share:.0%}){' as recorded' if variant.recorded else ''}"
         rows.append(["answers" if at == 0 else "", f"{said}  {safe.line(variant.preview)[:_PREVIEW]}"])
     if agreed.first_difference is not None:
         rows.append(["differs", safe.line(agreed.first_difference)])
@@ -107,7 +109,7 @@ def as_json(found: Rerun) -> dict[str, Any]:
         "variants": [
             {
                 "output": None if variant.output is None else str(variant.output),
-                "count": variant.count,
+                "count": variant.times,
                 "share": round(variant.share, 6),
                 "recorded": variant.recorded,
                 "preview": variant.preview,
@@ -146,8 +148,8 @@ COMMAND = Command(
     *ASKING,
     flag("--exit-code", help="Exit with 1 unless every answer is the recorded one."),
     JSON,
-    help="""Send the request of a run again, exactly as it was, record each answer, and say how the answers agree with the recorded one and with
-one another.
+    help="""Send the request of a run again, exactly as it was, record each answer, and say how the answers agree with the recorded one and
+with one another.
 
 The key comes from the environment at this moment ($OPENAI_API_KEY, …; $RUNSTORE_API_KEY for a service that runstore does not know) and is
 never stored. Each answer is an execution of the same request, on a ref of its own.""",

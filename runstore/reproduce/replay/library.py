@@ -118,4 +118,6 @@ class Library:
         fact = f"no recorded execution answers the request {asked.run.request_id.hex()[:12]}"
         if found is None:
             return NotRecorded(fact, hint="nothing like it is recorded in this store")
-        return NotRecorded(f"{fact}; the nearest is {found.execution.hex[:12]}, which differs in {found.text}", hint="--mode auto records it")
+        return NotRecorded(
+            f"{fact}; the nearest is {found.execution.hex[:12]}, which differs in {found.text}", hint="--mode auto records it"
+        )

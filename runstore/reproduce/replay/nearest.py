@@ -39,7 +39,7 @@ def nearest(reader: Reader, store: Store, run: Run, *, now: int) -> Nearest | No
             best = (score, entry.link, other)
     if best is None:
         return None
-    found = diff(_Beside(reader, run), best[2], run.link)  # type: ignore[arg-type]  # reads, and nothing else, is what diff does
+    found = diff(_Beside(reader, run), best[2], run.link)
     components = tuple(one for one in found.components if one.slot != "runtime")
     return Nearest(best[1], components, "; ".join(map(told, components)) or "nothing that can be told")
 

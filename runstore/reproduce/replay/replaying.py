@@ -166,7 +166,9 @@ class Replaying:
         assert self._repo is not None
         directory = getattr(self._repo.store, "directory", None)
         if directory is None:
-            raise InvalidInput("a bundle or a store in memory cannot be recorded into", hint="name the directory of a store", kind="read-only")
+            raise InvalidInput(
+                "a bundle or a store in memory cannot be recorded into", hint="name the directory of a store", kind="read-only"
+            )
         self._recording = Recording(Options(directory, "commit", label={"ref": self._repo.default_ref}), background=False)
         recorder: Handler = self._recording.recorder
         return recorder
