@@ -10,12 +10,12 @@ from runstore.capture import clients, instrumenting, scopes
 from runstore.model.run import Run
 from runstore.model.trees import ABSENT, UNKNOWN
 from runstore.repo import Repo, clone, open_repo
+from runstore.reproduce.replay import replaying
 from tests.transcripts import ROOT
 
 NAMES = [
     "ABSENT", "UNKNOWN", "Repo", "Run", "__version__", "async_client", "client", "clone", "drain", "instrument", "open", "record",
-    "recorded", "recording_transport",
-    "replay", "stats", "uninstrument",
+    "recorded", "recording_transport", "replay", "stats", "uninstrument",
 ]  # fmt: skip
 HEAVY = {"asyncio", "blake3", "click", "inspect", "json", "lmdb", "msgpack", "pathlib", "zstandard"}
 
@@ -39,6 +39,7 @@ def test_the_names_lead_to_the_things() -> None:
         "async_client": clients.async_client, "client": clients.client, "recording_transport": clients.recording_transport,
         "drain": instrumenting.drain, "instrument": instrumenting.instrument, "stats": instrumenting.stats,
         "uninstrument": instrumenting.uninstrument, "record": scopes.record, "recorded": scopes.recorded,
+        "replay": replaying.replay,
     }  # fmt: skip
     assert {name: getattr(runstore, name) for name in NAMES if name != "__version__"} == places
 
