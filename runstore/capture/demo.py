@@ -1,15 +1,20 @@
-"""The demo's data: a small retrieval conversation, answered by a built-in model that is a function of its input.
+"""The demo: a small retrieval conversation, asked over HTTP of a built-in provider and recorded by the tap.
 
-No download, no network, no clock and no chance: the same ids every time, on every machine.
+No download, no clock and no chance, and no network but loopback: the same ids every time, on every machine.
 """
 
 from __future__ import annotations
 
+import itertools
+import json
 import re
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
-from runstore.model.run import Run
-from runstore.model.trees import ABSENT
+from runstore.capture.fake.server import Provider
+from runstore.capture.recorder import Options, Recorder
+from runstore.capture.tap.active import in_force
+from runstore.capture.tap.plain import Client
 from runstore.runs.record import Recorded
 
 if TYPE_CHECKING:
@@ -17,14 +22,16 @@ if TYPE_CHECKING:
 
 ACTOR = "demo"
 START = 1_767_603_600_000_000  # 2026-01-05 09:00:00 UTC, in microseconds
-_SECOND = 1_000_000
+_MINUTE = 60_000_000
+_TAKES = 250_000
 
 REF = "demo/library"
-RUNTIME = {"engine": "runstore-demo", "engine_version": "1"}
+HOST = "demo.localhost"
+"""Stands in the URL of the built-in provider, which listens on a free port: so the URL that is recorded is always the same."""
+PATH = "/v1/chat/completions"
+MODEL = "demo-retriever"
 PROMPT = "You answer questions about the town library from the documents given.\nAnswer with one sentence."
-CHANGED_PROMPT = (
-    "You answer questions about the town library from the documents given.\nAnswer with one sentence.\nName the document that you used."
-)
+CHANGED_PROMPT = PROMPT + "\nName the document that you used."
 DOCUMENTS = [
     {"title": "Opening hours", "text": "The library opens at nine on weekdays. On Saturdays it opens at ten. On Sundays it stays closed."},
     {"title": "Borrowing", "text": "A book may be kept for four weeks. A loan can be renewed twice. Films may be kept for one week."},
@@ -37,51 +44,79 @@ _COMMON = frozenset(
 )
 
 
+def provider() -> Provider:
+    """Return the built-in provider: enter it, and it listens."""
+    return Provider(reply)
+
+
 def record(repo: Repo) -> list[Recorded]:
-    """Record the demo: two questions with one prompt, then the second again with the prompt changed. Returns what was recorded."""
+    """Record the demo: two questions with one prompt, the second streamed, and that again with the prompt changed."""
     done: list[Recorded] = []
-    history: list[dict[str, Any]] = []
-    for question in QUESTIONS:
-        history = [*history, {"role": "user", "content": question}]
-        answer = reply(PROMPT, DOCUMENTS, history)
-        done.append(_record(repo, PROMPT, history, answer, len(done)))
-        history = [*history, answer]
-    asked = history[:-1]
-    done.append(_record(repo, CHANGED_PROMPT, asked, reply(CHANGED_PROMPT, DOCUMENTS, asked), len(done)))
+    with provider() as serving, in_force(recorder(repo, done, clock=_clock(), nonce=_nonces())):
+        client = Client(HOST, serving.address, agent="runstore-demo/1")
+        history = [_said("user", QUESTIONS[0])]
+        history += [_said("assistant", ask(client, PROMPT, history)), _said("user", QUESTIONS[1])]
+        ask(client, PROMPT, history, stream=True)
+        ask(client, CHANGED_PROMPT, history)
     return done
 
 
-def reply(prompt: str, documents: list[dict[str, str]], history: list[dict[str, Any]]) -> dict[str, Any]:
+def recorder(repo: Repo, done: list[Recorded], **given: Any) -> Recorder:
+    """Return what records calls into a repo at once, on the demo's ref, and appends to `done`. What goes wrong is raised."""
+    from runstore.capture.drain import record_seen
+
+    def commit(seen: Any) -> Recorded | None:
+        recorded = record_seen(repo, seen)
+        if recorded is not None:
+            done.append(recorded)
+        return recorded
+
+    return Recorder(Options("", mode="commit", on_error="raise", label={"ref": REF, "actor": ACTOR}), commit=commit, **given)
+
+
+def ask(client: Client, prompt: str, history: list[dict[str, str]], *, stream: bool = False) -> str:
+    """Ask for a chat completion, and return what was answered."""
+    body: dict[str, Any] = {
+        "model": MODEL,
+        "messages": [_said("system", prompt), *history],
+        "documents": DOCUMENTS,
+        "temperature": 0,
+        "seed": 7,
+    }
+    if stream:
+        body |= {"stream": True, "stream_options": {"include_usage": True}}
+    return answer_in(b"".join(client.post(PATH, body)))
+
+
+def answer_in(data: bytes) -> str:
+    """Return the text of a chat completion, in one piece or as server-sent events."""
+    if not data.startswith(b"data:"):
+        return str(json.loads(data)["choices"][0]["message"]["content"])
+    chunks = [json.loads(line[5:]) for line in data.splitlines() if line.startswith(b"data: {")]
+    return "".join(choice["delta"].get("content") or "" for chunk in chunks for choice in chunk["choices"])
+
+
+def reply(body: Mapping[str, Any]) -> str:
     """Answer the last message: the sentence of the documents that is most like it, and its title if the prompt asks for that."""
-    asked = _words(history[-1]["content"])
-    sentences = [(document["title"], sentence) for document in documents for sentence in re.split(r"(?<=\.) ", document["text"])]
+    messages = body["messages"]
+    asked = _words(messages[-1]["content"])
+    sentences = [(document["title"], sentence) for document in body["documents"] for sentence in re.split(r"(?<=\.) ", document["text"])]
     title, best = max(sentences, key=lambda item: _likeness(asked, _words(item[1])))
-    named = "Name the document" in prompt
-    return {"role": "assistant", "content": f"{best} ({title})" if named else best}
+    named = "Name the document" in messages[0]["content"]
+    return f"{best} ({title})" if named else best
 
 
-def _record(repo: Repo, prompt: str, history: list[dict[str, Any]], answer: dict[str, Any], number: int) -> Recorded:
-    run = Run(
-        model={"api": "builtin", "name": "demo-retriever", "version": "1"},
-        prompt=prompt,
-        parameters={"temperature": 0, "seed": 7},
-        documents=DOCUMENTS,
-        tools=ABSENT,
-        history=history,
-        runtime=RUNTIME,
-    )
-    started = START + number * 60 * _SECOND
-    words = sum(len(str(message["content"]).split()) for message in history) + len(prompt.split())
-    return repo.add(
-        run,
-        ref=REF,
-        output=[answer],
-        started=started,
-        ended=started + _SECOND // 4,
-        actor=ACTOR,
-        nonce=f"{number:032x}",
-        usage={"input_tokens": words, "output_tokens": len(answer["content"].split())},
-    )
+def _said(role: str, text: str) -> dict[str, str]:
+    return {"role": role, "content": text}
+
+
+def _clock() -> Callable[[], int]:
+    """A clock that is asked when a call begins and when it ends: a call a minute, and each takes a quarter of a second."""
+    return (START + number // 2 * _MINUTE + number % 2 * _TAKES for number in itertools.count()).__next__
+
+
+def _nonces() -> Callable[[], str]:
+    return (f"{number:032x}" for number in itertools.count()).__next__
 
 
 def _likeness(asked: set[str], said: set[str]) -> float:

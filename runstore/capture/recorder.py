@@ -30,6 +30,16 @@ MOST_BODY = 256 << 20
 _CANCELLED = frozenset(("CancelledError", "Cancelled", "KeyboardInterrupt", "SystemExit", "GeneratorExit"))
 
 
+def now() -> int:
+    """Return the time, in microseconds since 1970 UTC."""
+    return time.time_ns() // 1000
+
+
+def random_nonce() -> str:
+    """Return what no other call will have."""
+    return os.urandom(16).hex()
+
+
 class Options(NamedTuple):
     """How calls are recorded: into the store in the directory `store`.
 
@@ -50,12 +60,22 @@ class Options(NamedTuple):
 class Recorder:
     """Records the calls of APIs that have a codec; lets all others pass."""
 
-    def __init__(self, options: Options, *, counts: Counts | None = None, commit: Callable[[Seen], Any] | None = None) -> None:
-        """`commit` puts a call into the store, in mode `commit`."""
+    def __init__(
+        self,
+        options: Options,
+        *,
+        counts: Counts | None = None,
+        commit: Callable[[Seen], Any] | None = None,
+        clock: Callable[[], int] = now,
+        nonce: Callable[[], str] = random_nonce,
+    ) -> None:
+        """`commit` puts a call into the store, in mode `commit`. `clock` gives microseconds since 1970, `nonce` 32 hex digits a call."""
         self.options = options
         self.counts = counts or Counts()
         self.journal = Journal(options.store, most_bytes=options.most_journal)
         self.commit = commit
+        self.clock = clock
+        self.nonce = nonce
         self.strict = options.on_error == "raise"
 
     def start(self, call: Call) -> Turn:
@@ -99,14 +119,14 @@ class _Recording(Turn, Watcher):
         self._recorder = recorder
         self._call = call
         self._scope = current()
-        self._id = os.urandom(16).hex()
+        self._id = recorder.nonce()
         self._chunks: list[bytes] = []
         self._size = 0
         self._done = False
         self._head: tuple[int, Pairs] | None = None
         self._ticket: Ticket | None = None
         self._span = _span() if recorder.options.spans else None
-        self._started = time.time_ns() // 1000
+        self._started = recorder.clock()
         if recorder.strict and recorder.options.mode == "spool":
             self._begin()
 
@@ -166,7 +186,7 @@ class _Recording(Turn, Watcher):
             headers,
             b"".join(self._chunks),
             self._started,
-            time.time_ns() // 1000,
+            self._recorder.clock(),
             complete,
             said,
             interrupted=type(error).__name__ in _CANCELLED,

@@ -7,7 +7,9 @@ from typing import Any, NamedTuple, Protocol
 
 from runstore.capture import demo
 from runstore.capture.assemble import assemble
-from runstore.errors import Incomplete, InvalidInput
+from runstore.capture.exchange import Exchange
+from runstore.capture.tap.plain import Address
+from runstore.errors import InvalidInput
 from runstore.model.ids import Link
 from runstore.model.run import Run
 from runstore.reproduce.credentials import credential_for, headers_with
@@ -15,8 +17,6 @@ from runstore.reproduce.envelope import fitted
 from runstore.reproduce.recorded import Recorded, no_envelope, sent_slots
 from runstore.reproduce.request import Call, call_of, elsewhere
 from runstore.reproduce.send import TIMEOUT, send
-
-BUILTIN = "builtin"
 
 
 class Asked(NamedTuple):
@@ -61,12 +61,10 @@ class Surroundings(NamedTuple):
 
 def asker_for(found: Recorded, around: Surroundings) -> Asker:
     """Return what answers a recorded run anew. Raises Incomplete where its request is not recorded, InvalidInput where a key is missing."""
-    model = found.run["model"]
-    if found.wire is None and isinstance(model, dict) and model.get("api") == BUILTIN:
-        return BuiltinAsker(around.clock)
     if found.wire is None:
         raise no_envelope(found)
-    asker = HttpAsker(found.wire, around)
+    builtin = around.against is None and str(found.wire.get("url")).startswith(f"http://{demo.HOST}/")
+    asker = (BuiltinAsker if builtin else HttpAsker)(found.wire, around)
     asker.check()
     return asker
 
@@ -98,11 +96,13 @@ class HttpAsker:
         """See `Asker`."""
         call = self.call(slots)
         secret = headers_with(self._credential(call.url, call.api), self._around.environment)
-        exchange = send(call, secret, clock=self._around.clock, timeout=self._around.timeout)
-        assembled = assemble(exchange)
+        assembled = assemble(self._send(call, secret))
         if assembled is None:
             raise InvalidInput(f"{call.url} is no call of an API that runstore knows", kind="bad-url")
         return Asked(assembled.run, assembled.fields, call.body)
+
+    def _send(self, call: Call, secret: Mapping[str, str], address: Address | None = None) -> Exchange:
+        return send(call, secret, clock=self._around.clock, timeout=self._around.timeout, address=address)
 
     def _says(self, call: Call, slots: Mapping[str, Any]) -> bool:
         """True if a request holds all of a composition: an envelope may have no key for a slot that came."""
@@ -116,21 +116,12 @@ class HttpAsker:
         return credential_for(url, api, self._around.key_from)
 
 
-class BuiltinAsker:
-    """The model of the demo: a function of its input, without a network."""
+class BuiltinAsker(HttpAsker):
+    """Asks the demo's provider, which listens on loopback for as long as it is asked."""
 
-    def __init__(self, clock: Callable[[], int]) -> None:
-        self._clock = clock
-
-    def ask(self, slots: Mapping[str, Any]) -> Asked:
-        """See `Asker`."""
-        run = Run(**{**sent_slots(slots), "runtime": demo.RUNTIME})
-        started = self._clock()
-        try:
-            answer = demo.reply(slots["prompt"], slots["documents"], slots["history"])
-        except (LookupError, TypeError, ValueError, AttributeError) as error:
-            raise Incomplete(f"the built-in model cannot answer this: {error!r}", kind="bad-run") from error
-        return Asked(run, {"status": "ok", "output": [answer], "started": started, "ended": self._clock()}, b"")
+    def _send(self, call: Call, secret: Mapping[str, str], address: Address | None = None) -> Exchange:
+        with demo.provider() as provider:
+            return super()._send(call, secret, provider.address)
 
 
 def _same_run(one: Mapping[str, Any], other: Mapping[str, Any]) -> bool:

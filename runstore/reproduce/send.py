@@ -7,20 +7,24 @@ from collections.abc import Callable, Mapping
 
 from runstore.capture.codecs.urls import read_url
 from runstore.capture.exchange import Exchange
+from runstore.capture.tap.plain import Address, Connection
 from runstore.reproduce.request import Call
 
 TIMEOUT = 600.0
 
 
-def send(call: Call, secret: Mapping[str, str], *, clock: Callable[[], int], timeout: float = TIMEOUT) -> Exchange:
+def send(
+    call: Call, secret: Mapping[str, str], *, clock: Callable[[], int], timeout: float = TIMEOUT, address: Address | None = None
+) -> Exchange:
     """Send a call with the headers that carry its key, and return the exchange, without those headers.
 
-    A service that cannot be reached, or breaks off, is an exchange with an `error`, not an exception. `timeout` is in seconds.
+    A service that cannot be reached, or breaks off, is an exchange with an `error`, not an exception. `timeout` is in seconds. `address` is
+    where a service over HTTP listens, if not where its URL says.
     """
     target = read_url(call.url)
     secure = target.origin.startswith("https:")
     host = target.origin.partition("://")[2]
-    connection = (http.client.HTTPSConnection if secure else http.client.HTTPConnection)(host, timeout=timeout)
+    connection = http.client.HTTPSConnection(host, timeout=timeout) if secure else Connection(host, address, timeout)
     headers = {"content-type": "application/json", **call.headers}
     pairs = tuple(headers.items())
     started = clock()

@@ -8,16 +8,17 @@ import pytest
 
 import runstore
 from runstore.capture.demo import DOCUMENTS, PROMPT, REF, record, reply
+from runstore.runs.view import read_content
 
 RUNS = [
-    "f7a64986dd9a2497882d9977e4d21d1a83b7f47c42093a8dbab843e58c0ad0da",
-    "469bcf2d8d3b14496948beaf9679c478cb9078ccfb3d3f871e82c0559849810a",
-    "e0e5f093e05af2aacfad180ec88c5487b6458138ec3e2e5fc6f9410892efd5a1",
+    "7372606863f9d6e27b6f39b2d54396bb2f78ba019b94b59e9e5a6153bfc3d267",
+    "9b78b8cbe1f8c9ea19fb777dfff87b55d5638353960483cda03283ff19c79261",
+    "7cad2d29a641bcd80125d00029971294e2a19497e12f3b00cb1318e8a3aa2337",
 ]
 EXECUTIONS = [
-    "1f6afb1d78fa8ac13a183ae2d97a2888875f325cbf0ec935f6b5b11119e25060",
-    "d0ec7d843986fe6a4fa050a35ffe800916e2c55874ec2b3559dc244a7e19c3f7",
-    "577ff48b19e73083aa709a4fee41ebc9ff0461aa2fe5ea7e893d917c1570b14f",
+    "708d3f5e0e13959496a023629ba972afda3cefd2dddb7f2c9f5f85b007217809",
+    "19ae47580bad125d2ba6d63611992690dd11b9104a96ac3ba9867b6977355bb9",
+    "9e66943d626a566cd2c3df8082a29e95c916be986018fe06351c4596ce572811",
 ]
 
 
@@ -52,16 +53,17 @@ def test_the_answers_are_to_the_point(repo: runstore.Repo) -> None:
 )
 def test_other_questions(question: str, answer: str) -> None:
     """Questions that the demo does not ask are answered too."""
-    assert reply(PROMPT, DOCUMENTS, [{"role": "user", "content": question}])["content"] == answer
+    messages = [{"role": "system", "content": PROMPT}, {"role": "user", "content": question}]
+    assert reply({"messages": messages, "documents": DOCUMENTS}) == answer
 
 
 def test_what_is_recorded_is_complete(repo: runstore.Repo) -> None:
-    """Nothing of the demo's runs is unknown, and only the digest of weights, which there are none, speaks against repeating them."""
+    """Nothing of the demo's runs is unknown; that no engine and no digest of weights is stated speaks against repeating them."""
     with repo:
         record(repo)
         verdict = repo.check(REF)
     assert verdict.complete
-    assert [reason.code for reason in verdict.reasons] == ["weights"]
+    assert [reason.code for reason in verdict.reasons] == ["engine", "weights"]
 
 
 def test_only_the_prompt_and_the_answer_change(repo: runstore.Repo) -> None:
@@ -69,3 +71,15 @@ def test_only_the_prompt_and_the_answer_change(repo: runstore.Repo) -> None:
     with repo:
         record(repo)
         assert [component.slot for component in repo.diff(f"{REF}~1", REF).components] == ["prompt", "output"]
+
+
+def test_the_calls_went_over_http_and_through_the_tap(repo: runstore.Repo) -> None:
+    """Each request is rebuilt as it lay on the wire, with its URL and headers; the second was streamed, and shares what it shares."""
+    with repo:
+        one, two, three = (record(repo)[at].execution for at in range(3))
+        shown = [repo.show(str(link)) for link in (one, two, three)]
+        envelopes = [read_content(view.wire, repo.fetch) for view in shown]
+        assert [envelope["url"] for envelope in envelopes] == ["http://demo.localhost/v1/chat/completions"] * 3
+        assert [view.response.get("streamed", False) for view in shown] == [False, True, False]
+        assert envelopes[1]["delivery"] == {"stream": True, "stream_options": {"include_usage": True}}
+        assert shown[1].history[1] == shown[0].output[0]

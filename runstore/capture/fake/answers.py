@@ -11,20 +11,20 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 CREATED = 1_767_603_600
-Reply = Callable[[list[str]], str]
-"""The texts of a request, in its order, to the text of the answer."""
+Reply = Callable[[Mapping[str, Any]], str]
+"""The body of a request to the text of the answer."""
 
 
-def echo(texts: list[str]) -> str:
+def echo(body: Mapping[str, Any]) -> str:
     """Answer with what was said last."""
-    return f"You said: {texts[-1] if texts else ''}"
+    return f"You said: {(texts(body) or [''])[-1]}"
 
 
 def answer(api: str, model: str, body: Mapping[str, Any], reply: Reply = echo) -> dict[str, Any]:
     """Return the body of the answer to a request of an API (the name of its codec). Raises KeyError for one that is not told here."""
     tools = body.get("tools") or (body.get("toolConfig") or {}).get("tools")
     tool = _first_tool(tools) if "tool" in model and not _is_tool_answer(body) else None
-    text = reply(texts(body))
+    text = reply(body)
     asked = sum(len(one.split()) for one in texts(body))
     return _BODIES[api](_id(body), model, text, tool, asked, len(text.split()), body)
 

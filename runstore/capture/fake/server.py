@@ -17,7 +17,7 @@ from types import TracebackType
 from typing import Any, NamedTuple, Self
 
 from runstore.capture.codecs import codec_for
-from runstore.capture.fake.answers import Reply, answer, echo
+from runstore.capture.fake.answers import CREATED, Reply, answer, echo
 from runstore.capture.fake.streams import stream
 
 _STATUS = re.compile(r"error-(\d{3})")
@@ -37,7 +37,7 @@ class Provider:
     """The server. It begins when it is entered, on a free port, and ends when it is left. `served` grows with each exchange."""
 
     def __init__(self, reply: Reply = echo, *, pause: float = 0.0) -> None:
-        """`reply` says what is answered to the texts of a request; `pause` seconds pass before each chunk of a stream."""
+        """`reply` says what is answered to a request; `pause` seconds pass before each chunk of a stream."""
         self.served: list[Served] = []
         self.reply = reply
         self.pause = pause
@@ -45,9 +45,14 @@ class Provider:
         self._thread = threading.Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True)
 
     @property
+    def address(self) -> tuple[str, int]:
+        """Where it listens."""
+        return "127.0.0.1", int(self._server.server_address[1])
+
+    @property
     def url(self) -> str:
         """The base URL."""
-        return f"http://127.0.0.1:{self._server.server_address[1]}"
+        return f"http://127.0.0.1:{self.address[1]}"
 
     def __enter__(self) -> Self:
         self._thread.start()
@@ -104,6 +109,10 @@ class _Handler(BaseHTTPRequestHandler):
 
     def log_message(self, format: str, *arguments: Any) -> None:
         """Say nothing."""
+
+    def date_time_string(self, timestamp: float | None = None) -> str:
+        """Return the one date that all answers have: what is answered is a function of the request alone."""
+        return super().date_time_string(CREATED)
 
     def _whole(self, received: bytes, status: int, body: Any, model: str) -> None:
         sent = data = json.dumps(body, ensure_ascii=False).encode("utf-8", "surrogatepass")
