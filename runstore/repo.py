@@ -169,7 +169,8 @@ class Repo:
     def _draft(self, run: Run | Mapping[str, Any], fields: dict[str, Any], now: int) -> Draft:
         from runstore.runs import compose
 
-        ref = refs.full_name(fields.pop("ref", None) or self.default_ref)
+        named = fields.pop("ref", None)
+        ref = refs.full_name(self.default_ref if named is None else named)
         if not ref.startswith("heads/"):
             raise InvalidInput(
                 f"executions are recorded on heads/, not on {ref}", hint="name a ref without tags/ or remotes/", kind="bad-name"
@@ -338,10 +339,13 @@ class Repo:
         return tag.link
 
     def reflog(self, name: str | None = None) -> list[Change]:
-        """Return the changes of one ref, or of all, newest first."""
+        """Return the changes of one ref, also of one that is gone, or of all, newest first. Raises NotFound for what never was."""
         with self.store.read() as reader:
             parent = lookup.first_parent(reader)
-            return list(refs.changes(reader, parent) if name is None else refs.changes_of(reader, refs.full_name(name), parent))
+            if name is None:
+                return list(refs.changes(reader, parent))
+            found = list(refs.changes_of(reader, refs.full_name(name), parent))
+            return found or list(refs.changes_of(reader, refs.existing(reader, name).name, parent))
 
     def expire_reflog(self, before: int) -> int:
         """Forget the changes made before a time (microseconds since 1970 UTC); return how many. gc may then collect what only they kept."""

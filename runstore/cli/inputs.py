@@ -36,13 +36,21 @@ def read_file(path: str) -> bytes:
 
 def read_json(path: str) -> Any:
     """Return the value of a JSON file. Raises InvalidInput that names the file, the line and the column."""
+    return _json(name_of(path), read_file(path))
+
+
+def json_or_file(name: str, text: str) -> Any:
+    """Return the value of a JSON text, or, for `@FILE`, of a file. Raises InvalidInput; `name` is what to call the text in it."""
+    return read_json(text[1:]) if text.startswith("@") else _json(name, text)
+
+
+def _json(name: str, text: str | bytes) -> Any:
     from runstore.model.jsontext import parse_json
 
-    data = read_file(path)
     try:
-        return parse_json(data)
+        return parse_json(text)
     except InvalidInput as error:
-        raise InvalidInput(f"{name_of(path)}: {error}", hint=error.hint or _JSON, kind=error.kind) from error
+        raise InvalidInput(f"{name}: {error}", hint=error.hint or _JSON, kind=error.kind) from error
 
 
 def text_or_bytes(data: bytes) -> str | bytes:

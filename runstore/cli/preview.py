@@ -41,7 +41,7 @@ def lines(slot: str, link: Link, fetch: Fetch, width: int) -> list[str]:
         return [clip(", ".join(decode_tree(fetch(link.id).body)), width)]
     value = content(link, fetch)
     if isinstance(value, dict) and slot in _SETTINGS:
-        return wrap(_settings(value), width, _LINES)
+        return wrap(_settings(value), width, _LINES) if value else ["{}"]
     if isinstance(value, list) and slot == "prompt" and all(role_of(message) for message in value):
         return _prompt(value, width)
     return first_lines(readable(value), width)

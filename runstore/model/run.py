@@ -28,7 +28,13 @@ Preencoded = Encoded
 """A value given as its body: `Run(prompt=Preencoded(body, blobs))`. The body is checked strictly."""
 
 _LEFT_OUT: Any = object()
-_HINT = "UNKNOWN says that nobody recorded it, ABSENT that there was none"
+_SETTINGS = {
+    "model": '{"name": "gpt-4o"}',
+    "parameters": '{"temperature": 0}',
+    "runtime": '{"engine": "vllm"}',
+    "environment": '{"commit": "3f9a12c"}',
+}
+_HINT = "UNKNOWN (null) says that nobody recorded it, ABSENT (false) that there was none"
 
 
 class Run:
@@ -181,7 +187,11 @@ def _part(name: str, given: Any) -> Part:
         raise InvalidInput(f"{name}: {given} is ambiguous", hint=_HINT, kind="ambiguous-slot")
     if name in SETTINGS_SLOTS:
         if not isinstance(given, dict):
-            raise InvalidInput(f"{name}: {type(given).__name__} is no dict", hint=f"{name} is a dict of settings; {_HINT}", kind="bad-slot")
+            raise InvalidInput(
+                f"{name}: {type(given).__name__} is no dict",
+                hint=f"{name} is a dict of settings, like {_SETTINGS[name]}; {_HINT}",
+                kind="bad-slot",
+            )
         return MEMORY.value_part(given, name, settings=True)
     if name in LIST_SLOTS:
         if not isinstance(given, list | tuple):

@@ -90,7 +90,7 @@ def follow(link: Link, steps: Sequence[str], fetch: Fetch) -> Place:
         if link.kind == Kind.BLOB:
             raise NotFound(f"{brief(link)} is bytes, and has no part {rest[0]!r}", hint="a path ends at a blob")
         if link.kind == Kind.LIST:
-            link, done = _element(link, rest[0], fetch), done + 1
+            link, done = _element(link, rest[0], fetch, steps[:done]), done + 1
         elif link.kind == Kind.TREE:
             link, used = _slot(link, rest, fetch)
             done += used
@@ -118,7 +118,7 @@ def step_into(value: Any, step: str) -> Any:
             f"there is no key {step!r} here", hint=near_hint(step, keys, f"the keys are {_some(keys)}" if keys else "the map is empty")
         )
     if isinstance(value, list):
-        position = _position(step, len(value))
+        position = _position(step, len(value), "the list")
         return value[position]
     raise NotFound(f"a {_type_name(value)} has no part {step!r}", hint="the path ends one step earlier")
 
@@ -136,8 +136,8 @@ def _inside(link: Link, steps: Sequence[str], fetch: Fetch) -> tuple[Any, int]:
     return value, len(steps)
 
 
-def _element(link: Link, step: str, fetch: Fetch) -> Link:
-    return element(link, _position(step, count(link, fetch)), fetch)
+def _element(link: Link, step: str, fetch: Fetch, before: Sequence[str]) -> Link:
+    return element(link, _position(step, count(link, fetch), render_path(before) or brief(link)), fetch)
 
 
 def _slot(link: Link, steps: Sequence[str], fetch: Fetch) -> tuple[Link, int]:
@@ -147,7 +147,7 @@ def _slot(link: Link, steps: Sequence[str], fetch: Fetch) -> tuple[Link, int]:
         name = ".".join(steps[:used])
         slot = slots.get(name)
         if isinstance(slot, SlotState):
-            raise NotFound(f"the slot {name} of {brief(link)} is {slot.name.lower()}", kind="no-content")
+            raise NotFound(f"the slot {name} of {brief(link)} is {slot.name.lower()}", hint=_STATES[slot], kind="no-content")
         if slot is not None:
             return slot, used
     raise NotFound(f"{brief(link)} has no slot {steps[0]!r}", hint=near_hint(steps[0], slots, f"it has {_some(list(slots))}"))
@@ -166,12 +166,14 @@ def _whole(link: Link, fetch: Fetch) -> Any:
     return read_content(link, fetch)
 
 
-def _position(step: str, length: int) -> int:
+def _position(step: str, length: int, name: str) -> int:
     if not re.fullmatch(_INDEX, step):
-        raise NotFound(f"a list has no part {step!r}", hint=f"name a position, 0 to {length - 1}" if length else "the list is empty")
+        raise NotFound(
+            f"{name} is a list, and has no part {step!r}", hint=f"name a position, 0 to {length - 1}" if length else "the list is empty"
+        )
     position = int(step[:20])
     if not -length <= position < length:
-        raise NotFound(f"position {step[:20]} is outside the list", hint=f"it has {length} element{'' if length == 1 else 's'}, from 0")
+        raise NotFound(f"position {step[:20]} is outside {name}", hint=f"it has {length} element{'' if length == 1 else 's'}, from 0")
     return position % length
 
 
@@ -190,6 +192,10 @@ def _type_name(value: Any) -> str:
     return next(names, "value")
 
 
+_STATES = {
+    SlotState.UNKNOWN: "nobody recorded it; `runstore check` says what else is not known",
+    SlotState.ABSENT: "it is known that there was none",
+}
 _TYPES: tuple[tuple[type, str], ...] = (
     (str, "text"),
     (bool, "truth value"),

@@ -60,7 +60,7 @@ def to_run(reader: Reader, link: Link) -> Link:
     if len(runs) > 1:
         raise Ambiguous(
             f"the request {link.hex[:12]} was answered as {len(runs)} runs, and one run is wanted here",
-            candidates=[(str(run), "") for run in runs],
+            candidates=[(str(run), _runtime_line(reader, run)) for run in runs[:20]],
             hint="name one of them",
         )
     return runs[0]
@@ -79,6 +79,14 @@ def runs_named(reader: Reader, link: Link) -> list[Link]:
     if reader.address(link.id) is not None:
         return [link] if is_run(decode_tree_trusted(reader.get(link.id).body)) else []
     return [run.link for run in runs_of_request(reader, link.id)]
+
+
+def _runtime_line(reader: Reader, run: Link) -> str:
+    """Return what tells the runs of one request apart."""
+    from runstore.query.summary import first_line
+
+    runtime = decode_tree_trusted(reader.get(run.id).body)["runtime"]
+    return f"runtime {first_line(reader.get(runtime.id), reader.get) if isinstance(runtime, Link) else runtime.name.lower()}"
 
 
 def parent(reader: Reader, link: Link, number: int) -> Link:
@@ -100,7 +108,9 @@ def ancestor(reader: Reader, link: Link, generations: int) -> Link:
         parents = _load(reader, at).parents
         if not parents:
             had = "no execution" if not done else f"only {done} execution{'' if done == 1 else 's'}"
-            raise NotFound(f"{brief(link)} has {had} before it on its first line of parents, not {generations}")
+            raise NotFound(
+                f"{brief(link)} has {had} before it on its first line of parents, not {generations}", hint="`runstore log` of it lists them"
+            )
         at = parents[0]
     return at
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from runstore.errors import InvalidInput
-from runstore.model.ids import Kind, Link, Object, make_object
+from runstore.model.ids import Kind, Link, Object, make_object, parse_link
 from runstore.model.run import CORE_SLOTS, FURTHER_SLOTS, Part, Run, list_part, value_part
 from runstore.model.trees import ABSENT, UNKNOWN
 from runstore.runs.record import Draft
@@ -82,6 +82,8 @@ def _field(name: str, value: Any, parts: list[Part]) -> Any:
         return part.link
     if name in ("started", "ended"):
         return microseconds(name, value)
+    if name == "cause":
+        return value if isinstance(value, Link) else _execution(name, value)
     if name in _MAPS and not isinstance(value, Mapping):
         raise InvalidInput(
             f"{name}: {type(value).__name__} is no map", hint='give a map, for example {"session": "s1"}', kind="bad-execution"
@@ -89,6 +91,13 @@ def _field(name: str, value: Any, parts: list[Part]) -> Any:
     if name in _TEXTS and not isinstance(value, str):
         raise InvalidInput(f"{name}: {type(value).__name__} is no text", hint="give a text, or leave it out", kind="bad-execution")
     return value
+
+
+def _execution(name: str, value: Any) -> Link:
+    try:
+        return parse_link(value if isinstance(value, str) else type(value).__name__, Kind.EXECUTION)
+    except InvalidInput as error:
+        raise InvalidInput(f"{name}: {error}", hint="give the id of an execution: 64 hex digits", kind=error.kind) from error
 
 
 def microseconds(name: str, value: Any) -> int:
@@ -105,7 +114,9 @@ def microseconds(name: str, value: Any) -> int:
         moment = datetime.fromisoformat(value)
     except ValueError as error:
         raise InvalidInput(
-            f"{name}: {value[:40]!r} is no time: {error}", hint="for example 2026-01-31T12:00:00Z", kind="bad-time"
+            f"{name}: {value[:40]!r} is no time",
+            hint="write ISO 8601, for example 2026-01-31T12:00:00Z, or microseconds since 1970 UTC",
+            kind="bad-time",
         ) from error
     zoned = moment if moment.tzinfo else moment.replace(tzinfo=UTC)
     return (zoned - datetime(1970, 1, 1, tzinfo=UTC)) // timedelta(microseconds=1)

@@ -57,13 +57,34 @@ def is_data_name(name: str) -> bool:
 
 
 def is_store(directory: str) -> bool:
-    """True if a store was made in the directory. Raises Unavailable for a directory that may not be looked into."""
+    """True if a store was made in the directory.
+
+    Raises Damaged for one that lost its CURRENT, so that nothing is made over what it holds, and Unavailable for a directory that may
+    not be looked into.
+    """
     current = os.path.join(directory, CURRENT)
     if os.path.isfile(current):
         return True
-    if os.path.isdir(directory) and not os.access(directory, os.X_OK):
-        raise Unavailable(f"{directory} may not be read", hint="check the permissions of the store's directory", kind="no-permission")
+    if os.path.isdir(directory):
+        if not os.access(directory, os.X_OK):
+            raise Unavailable(f"{directory} may not be read", hint="check the permissions of the store's directory", kind="no-permission")
+        _refuse_lost(directory)
     return False
+
+
+def _refuse_lost(directory: str) -> None:
+    try:
+        files = sorted(filter(is_data_name, os.listdir(directory)))
+    except OSError:
+        return  # it may be entered and not be listed
+    if not files:
+        return
+    from runstore.store.lmdb.header import was_written  # no store has data files without CURRENT, but for a moment while it is made
+
+    for name in reversed(files):
+        if was_written(os.path.join(directory, name)):
+            found = f"{directory} holds {name} and no CURRENT, which names the data file in force"
+            raise Damaged(found, hint=f"bring CURRENT back from a copy, or put `{name}` into it", kind="no-current")
 
 
 def discover(start: str) -> str | None:

@@ -92,6 +92,14 @@ def test_bytes_become_blobs(cli: Cli) -> None:
     assert places == {"documents/0", "output"}
 
 
+def test_a_cause_is_named_by_its_id(cli: Cli) -> None:
+    """The execution that led to this one is stated as the id that `add` printed for it, with or without its kind."""
+    first = cli.add(nonce="a")["execution"]
+    for number, text in enumerate((first, f"execution:{first}")):
+        cli.add(nonce=str(number), cause=text)
+        assert cli("show", "@", "--json").json["execution"]["cause"] == f"execution:{first}"
+
+
 def test_lines_are_added_in_bulk(cli: Cli) -> None:
     """--jsonl records a run a line in the order of the file, printing an id a line, and counts them on stderr."""
     lines = "".join(json.dumps(run_at(number, nonce=str(number))) + "\n" for number in range(3))

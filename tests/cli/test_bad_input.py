@@ -22,6 +22,8 @@ CASES = [
     ("settings that are no map", '{"parameters": [1]}', "parameters"),
     ("a bad status", '{"status": "fine"}', "'fine'"),
     ("a bad time", '{"started": "tomorrow-ish"}', "started"),
+    ("a cause that is no id", '{"cause": "main"}', "cause: not an id: 'main'"),
+    ("a cause of another kind", '{"cause": "tree:' + "0" * 64 + '"}', "cause: tree:00000000…"),
     ("notes that are no map", '{"notes": 1}', "notes"),
     ("an actor that is no text", '{"actor": 1}', "actor"),
     ("a bad ref", '{"ref": "a..b"}', "'heads/a..b'"),
@@ -59,17 +61,19 @@ def hinted(result: Result) -> str:
         (["show", "nothing"], 12, "'nothing'", "runstore refs"),
         (["show", "mian"], 12, "'mian'", "did you mean main?"),
         (["show", "ffff1234"], 12, "ffff1234", "runstore log"),
-        (["show", "main~9"], 12, "2 executions before it", ""),
+        (["show", "main~9"], 12, "2 executions before it", "runstore log"),
         (["show", "main^2"], 12, "1 parent", ""),
         (["show", "main:nothing"], 12, "'nothing'", "it has"),
-        (["show", "main", "history/7"], 12, "position 7", "1 element"),
+        (["show", "main", "history/7"], 12, "position 7 is outside history", "1 element"),
         (["show", "a..b"], 2, "range", "for example"),
         (["show", "main:prompt", "history"], 2, "a part already", "write main:prompt or main history"),
         (["log", "--since", "soonish"], 2, "'soonish'", "for example"),
         (["log", "--where", "temperature"], 2, "'temperature'", "slot.path=value"),
         (["grep", "("], 2, "character", "Python"),
         (["grep", "x", "--in", "promt"], 2, "'promt'", "did you mean prompt"),
+        (["reflog", "nothing"], 12, "no ref nothing", "runstore refs"),
         (["find"], 2, "one thing", "--blob"),
+        (["find", "--value", "{x"], 2, "--value: line 1, column 2", "RFC 8259"),
         (["find", "--value", "7"], 12, "not in the store", "runstore grep"),
         (["find", "main:history/0.content"], 2, "no object of its own", "runstore grep"),
         (["cat", "main:history/0.content", "--body"], 2, "no body", "--body"),
@@ -188,3 +192,27 @@ def test_init_refuses_a_directory_with_other_things(cli: Cli) -> None:
     cli.add(**run_at(0))
     cli("init")
     assert len(cli("log", "--json").objects) == 1
+
+
+def test_a_bad_line_of_many_is_named_once(filled: Cli) -> None:
+    """What is wrong in a line of JSON lines is named by the number of the line in the file and the column in it."""
+    lines = '{"prompt": "a"}\n{"prompt": \n{"prompt": "b", "prompt": "c"}\n'
+    err = filled("add", "--jsonl", stdin=lines, code=3).err
+    assert "error: standard input, line 2: column 12: the text ends where a value is due\n" in err
+    assert "error: standard input, line 3: column 17: the key 'prompt' stands twice in one object\n" in err
+
+
+def test_an_empty_ref_name_is_no_default(filled: Cli) -> None:
+    """An empty name of a ref is a bad name; only one that is not given stands for the default ref."""
+    assert "is no ref name" in filled("add", stdin='{"ref": ""}', code=2).err
+    assert "is no ref name" in filled("add", "--model", "m", "--ref", "", code=2).err
+    filled("add", stdin='{"ref": null}')
+
+
+def test_a_slot_that_nothing_has_is_told(filled: Cli) -> None:
+    """A log that is empty because a filter names a slot that no run has says so, on stderr, with the slots there are."""
+    for words in (["--changed", "promt"], ["--where", "promt.a=1"]):
+        told = filled("log", *words)
+        assert told.out == ""
+        assert told.err == "nothing here has a slot 'promt'\nhint: did you mean prompt?\n"
+    assert filled("log", "--changed", "prompt.nothing", "--where", "usage.x=1").err == ""

@@ -74,6 +74,17 @@ def test_names_in_the_reflog_are_revisions(filled: Cli) -> None:
     assert filled("rev-parse", "main@{1}").out == filled("rev-parse", "main~1").out
 
 
+def test_the_reflog_of_a_tag_and_of_a_ref_that_is_gone(filled: Cli) -> None:
+    """The changes of a tag are found by its short name too, and those of a removed ref are still told."""
+    filled("tag", "v1", "main")
+    assert len(filled("reflog", "v1").lines) == 1
+    filled("ref", "delete", "main")
+    assert filled("reflog", "main").lines[0].startswith("(removed)")
+    filled("reflog", "expire", "--before", "tomorrow")
+    filled("ref", "set", "other", "v1")
+    assert filled("reflog", "tags/v1").out == ""
+
+
 def test_the_reflog_is_kept_until_it_is_expired(filled: Cli) -> None:
     """Only `reflog expire` forgets changes."""
     assert filled("reflog", "expire", "--before", "1 day ago").out == "forgot 0 changes\n"

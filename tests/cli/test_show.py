@@ -37,13 +37,14 @@ def test_an_execution_is_shown_slot_by_slot(filled: Cli) -> None:
 
 def test_unknown_absent_and_empty_are_told_apart_in_words(cli: Cli) -> None:
     """Without colour, what nobody recorded, what was not given and what was given empty read differently."""
-    cli.add(documents=False, tools=[])
+    cli.add(documents=False, tools=[], parameters={})
     shown = cli("show", "main").out
+    assert any(line.split() == ["parameters", "1", "B", "{}"] for line in shown.splitlines())
     assert "\nmodel       unknown\n" in shown
     assert "\ndocuments   absent\n" in shown
     assert "\ntools       0 tools\n" in shown
     assert "\noutput      none recorded\n" in shown
-    assert "complete    no: model, prompt, parameters, history, runtime unknown" in shown
+    assert "complete    no: model, prompt, history, runtime unknown" in shown
 
 
 def test_executions_of_the_run_and_of_other_runtimes_are_listed(filled: Cli) -> None:
@@ -92,10 +93,12 @@ def test_parts_are_shown_in_full(filled: Cli) -> None:
 
 
 def test_a_slot_without_content_says_its_state(cli: Cli) -> None:
-    """Asking for a slot that is unknown or absent is no success: exit code 12, and the state is named."""
+    """Asking for a slot that is unknown or absent is no success: exit code 12, the state is named, and what it means."""
     cli.add(documents=False)
-    assert "unknown" in cli("show", "main", "prompt", code=12).err
-    assert "absent" in cli("show", "main", "documents", code=12).err
+    for slot, state, meaning in (("prompt", "unknown", "nobody recorded it"), ("documents", "absent", "there was none")):
+        error, hint = cli("show", "main", slot, code=12).err.splitlines()
+        assert error.endswith(f"is {state}")
+        assert meaning in hint
 
 
 def test_json_holds_everything(filled: Cli) -> None:

@@ -297,11 +297,14 @@ def test_request_id_resolves(archive: Archive) -> None:
 
 
 def test_request_id_of_two_runs(archive: Archive) -> None:
-    """A request that two runtimes answered is no single run."""
-    archive.add()
-    archive.add("other", slots={"runtime": {"model": "another"}})
-    with archive.read() as reader, pytest.raises(Ambiguous, match="2 runs"):
+    """A request that two runtimes answered is no single run: the error lists the runs with what tells them apart."""
+    runs = [archive.run_of(archive.add()), archive.run_of(archive.add("other", slots={"runtime": {"model": "another"}}))]
+    with archive.read() as reader, pytest.raises(Ambiguous, match="2 runs") as told:
         to_run(reader, archive.resolve("main^{request}").link)
+    listed = dict(told.value.candidates)
+    assert set(listed) == {str(run) for run in runs}
+    assert listed[str(runs[1])] == 'runtime {"model":"another"}'
+    assert listed[str(runs[0])].startswith("runtime ")
 
 
 def test_run_has_no_parents(archive: Archive) -> None:

@@ -16,7 +16,7 @@ import pytest
 from runstore.errors import Busy, Closed, Damaged, InvalidInput, NoStore, NotFound, Refused, Unavailable
 from runstore.store import directory as place
 from runstore.store.lmdb import LmdbStore, Settings, rewrite
-from runstore.store.lmdb.env import Env
+from runstore.store.lmdb.env import Env, create_env
 from runstore.store.protocol import Reader, Table
 from runstore.testing.samples import NAMES, PAIRS, TABLES, sample_object, sample_objects
 from tests.store.processes import line, run, start
@@ -52,6 +52,43 @@ def test_a_directory_without_a_store(directory: Path) -> None:
     with pytest.raises(NoStore):
         LmdbStore.open(directory, TABLES)
     assert list(directory.iterdir()) == []
+
+
+@pytest.mark.parametrize("generation", [0, 4])
+def test_nothing_is_made_over_a_store_that_lost_current(directory: Path, generation: int) -> None:
+    """A directory with a data file that was written to and no CURRENT is damage that names the file, and the file stays."""
+    objects = sample_objects(3)
+    with LmdbStore.open(directory, TABLES, create=True, settings=QUICK) as store:
+        with store.write() as writer:
+            writer.put(objects)
+        for _ in range(generation):
+            store.rewrite(everything, level=1, rebuild=lambda _: None)
+    data = directory / place.data_name(generation)
+    held = data.read_bytes()
+    (directory / place.CURRENT).unlink()
+    for create in (False, True):
+        with pytest.raises(Damaged, match=data.name) as lost:
+            LmdbStore.open(directory, TABLES, create=create)
+        assert lost.value.kind == "no-current"
+    assert data.read_bytes() == held
+    place.write_current(str(directory), data.name)
+    with LmdbStore.open(directory, TABLES) as store, store.read() as reader:
+        assert [reader.get(item.id) for item in objects] == objects
+
+
+@pytest.mark.parametrize("left", ["nothing", "empty", "tables"])
+def test_a_store_whose_making_was_interrupted_is_made(directory: Path, left: str) -> None:
+    """What a process leaves that died before it wrote CURRENT is no store, and is replaced when one is made."""
+    place.make_directory(str(directory))
+    data = directory / place.data_name(0)
+    if left == "empty":
+        data.touch()
+    elif left == "tables":
+        create_env(str(data), TABLES, QUICK, 0).close()
+    with pytest.raises(NoStore):
+        LmdbStore.open(directory, TABLES)
+    with LmdbStore.open(directory, TABLES, create=True, settings=QUICK) as store, store.write() as writer:
+        assert writer.put(sample_objects(1))
 
 
 def test_only_the_owner_may_look(store: LmdbStore, directory: Path) -> None:

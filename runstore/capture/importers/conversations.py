@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO, NamedTuple
 from runstore.capture.codecs.media import lift
 from runstore.capture.importers import naming
 from runstore.errors import InvalidInput
-from runstore.model.jsontext import parse_json
+from runstore.model.jsontext import parse_json_line
 from runstore.model.run import Run, list_part
 from runstore.model.trees import ABSENT, UNKNOWN
 from runstore.runs.compose import microseconds
@@ -90,7 +90,7 @@ class _Import:
         if not line.strip():
             return
         try:
-            chain = conversation_chain(parse_json(line), self.dropped)
+            chain = conversation_chain(parse_json_line(line), self.dropped)
         except InvalidInput as error:
             self.skipped.append(Skipped(name, number, str(error)))
             return

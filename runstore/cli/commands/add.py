@@ -139,10 +139,10 @@ def _one(repo: Repo, one: Item) -> Recorded | InvalidInput:
 
 
 def _parsed(line: bytes, ref: str | None) -> Item | InvalidInput:
-    from runstore.model.jsontext import parse_json
+    from runstore.model.jsontext import parse_json_line
 
     try:
-        return item(parse_json(line), ref)
+        return item(parse_json_line(line), ref)
     except InvalidInput as error:
         return error
 

@@ -54,9 +54,7 @@ def _links(repo: Repo, id: str | None, blob: str | None, value: str | None) -> l
     if blob is not None:
         links = links_of_bytes(inputs.read_file(blob))
         return [*links, *links_of_value(inputs.read_json(blob))] if blob.endswith(".json") else links
-    from runstore.model.jsontext import parse_json
-
-    return links_of_value(parse_json(inputs.text_or_file(value or "")))
+    return links_of_value(inputs.json_or_file("--value", value or ""))
 
 
 def _line(use: Use, short: Shortener, reader: Reader) -> str:

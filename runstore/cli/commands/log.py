@@ -8,9 +8,13 @@ from typing import TYPE_CHECKING, Any
 from runstore.cli import described, logtext
 from runstore.cli.context import Context
 from runstore.cli.declare import JSON, Command, argument, flag, number, option
+from runstore.cli.errors import say
 from runstore.model.ids import Kind
+from runstore.model.slots import CORE_SLOTS, FURTHER_SLOTS
 from runstore.query.filters import Filter, Matcher, parse_where
 from runstore.query.log import Entry, tips, walk
+from runstore.query.near import near_hint
+from runstore.query.paths import OWN_FIELDS, parse_path
 from runstore.query.peel import to_run, to_target
 from runstore.query.revisions import resolve
 from runstore.query.summary import Summaries
@@ -20,6 +24,8 @@ if TYPE_CHECKING:
     from runstore.model.ids import Link
     from runstore.store.protocol import Reader
 
+_NAMES = frozenset((*CORE_SLOTS, *FURTHER_SLOTS, *OWN_FIELDS, "extra_fields"))
+
 
 def run(context: Context, *, revs: tuple[str, ...], oneline: bool, graph: bool, json: bool, **asked: Any) -> None:
     """List the executions that the revisions lead to, else those of all local refs."""
@@ -28,11 +34,11 @@ def run(context: Context, *, revs: tuple[str, ...], oneline: bool, graph: bool, 
     repo = context.repo_to_read()
     now, here = now_microseconds(), zone()
     with repo.read() as reader:
-        wanted = _filter(repo.resolve, asked, now, here, lambda rev: _compared(reader, resolve(reader, rev, now=now, zone=here).link))
+        wanted = _filter(asked, now, here, lambda rev: to_target(reader, resolve(reader, rev, now=now, zone=here).link), reader)
         begin, hidden = tips(reader, revs, now=now, zone=here)
         summaries = Summaries(reader.get)
         if json:
-            for entry in walk(reader, begin, wanted, hidden=hidden):
+            for entry in _told(walk(reader, begin, wanted, hidden=hidden), wanted):
                 context.out.json(
                     {
                         **described.execution(entry.link, entry.execution),
@@ -48,7 +54,7 @@ def run(context: Context, *, revs: tuple[str, ...], oneline: bool, graph: bool, 
             wants = _matching(reader, wanted, entries)
             context.out.lines(text.graph(wants, {link.id for link in hidden}, wanted.limit))
             return
-        entries = walk(reader, begin, wanted, hidden=hidden)
+        entries = _told(walk(reader, begin, wanted, hidden=hidden), wanted)
         if wanted.session is not None and not oneline:
             from runstore.cli.sessiontree import tree
 
@@ -57,7 +63,7 @@ def run(context: Context, *, revs: tuple[str, ...], oneline: bool, graph: bool, 
         context.out.lines(text.lines(entries))
 
 
-def _filter(resolve: Callable[[str], Any], asked: dict[str, Any], now: int, here: Any, against: Callable[[str], Link]) -> Filter:
+def _filter(asked: dict[str, Any], now: int, here: Any, target: Callable[[str], Link], reader: Reader) -> Filter:
     def time(text: str | None) -> int | None:
         from runstore.query.dates import parse_time
 
@@ -68,18 +74,35 @@ def _filter(resolve: Callable[[str], Any], asked: dict[str, Any], now: int, here
         until=time(asked["until"]),
         model=asked["model"],
         status=asked["status"],
-        run=None if asked["run"] is None else resolve(asked["run"]).link.id,
+        run=None if asked["run"] is None else _run_or_request(reader, target(asked["run"])).id,
         session=asked["session"],
         where=tuple(map(parse_where, asked["where"])),
         changed=asked["changed"],
-        against=None if asked["against"] is None else against(asked["against"]),
+        against=None if asked["against"] is None else _compared(reader, target(asked["against"])),
         limit=asked["limit"],
     )
 
 
-def _compared(reader: Reader, link: Link) -> Link:
-    target = to_target(reader, link)
+def _compared(reader: Reader, target: Link) -> Link:
     return target if target.kind == Kind.EXECUTION else to_run(reader, target)
+
+
+def _run_or_request(reader: Reader, target: Link) -> Link:
+    """Return a tree as it is, since one that is not stored is a request's, and of an execution its run."""
+    return target if target.kind == Kind.TREE else to_run(reader, target)
+
+
+def _told(entries: Iterator[Entry], wanted: Filter) -> Iterator[Entry]:
+    """Yield the entries; where there are none, tell of a slot in the filters that is none of those that runs usually have."""
+    entry = None
+    for entry in entries:
+        yield entry
+    if entry is not None:
+        return
+    for name in (*([parse_path(wanted.changed)[0]] if wanted.changed else []), *(condition.path[0] for condition in wanted.where)):
+        if name not in _NAMES:
+            say(f"nothing here has a slot {name!r}")
+            say(f"hint: {near_hint(name, _NAMES, 'slots are ' + ', '.join((*CORE_SLOTS, *FURTHER_SLOTS)))}")
 
 
 def _matching(reader: Reader, wanted: Filter, entries: Iterator[Entry]) -> Iterator[tuple[Entry, bool]]:
@@ -104,7 +127,7 @@ COMMAND = Command(
         choices=("ok", "error", "partial", "interrupted", "merge"),
         help="ok, error, partial, interrupted or merge.",
     ),
-    option("--run", metavar="ID", help="Executions of this run, or of this request."),
+    option("--run", metavar="REV", help="Executions of this run (of an execution: its run), or of this request."),
     option("--session", metavar="ID", help="Executions of this session, as a tree of its scopes, in the order of their beginnings."),
     option("--where", metavar="PATH=VALUE", many=True, help="A part of the execution or of its run has this value. Repeatable."),
     option("--changed", metavar="SLOT", help="SLOT differs from the execution before it on the same ref."),

@@ -17,6 +17,7 @@ MAGIC = 0xBEEFC0DE
 DATA_VERSION = 1
 PAGE_HEADER = 16
 P_META = 0x08
+MAKING = 2  # the transactions of `create_env`: its tables, then its format and generation
 _PAGE = Struct("=QHHI")  # page number, pad, flags, lower and upper or the number of overflow pages
 _META = Struct("=IIQQ48s48sQQ")  # magic, version, address, map size, free table, main table, last page, transaction
 TABLE = Struct("=IHHQQQQQ")  # pad (of the free table: the page size), flags, depth, branch, leaf, overflow pages, entries, root
@@ -46,6 +47,22 @@ def read_head(fd: int, path: str) -> Head:
         raise Damaged(f"{path} is cut short: {size:,} bytes, not even its two head pages", hint="bring it back from a copy")
     second = _read_meta(fd, first.page_size, path)
     return second if second.transaction > first.transaction else first
+
+
+def was_written(path: str) -> bool:
+    """True if a data file may hold more than the empty tables that its making left: also if it cannot be read."""
+    try:
+        fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    except FileNotFoundError:
+        return False
+    except OSError:
+        return True
+    try:
+        return os.fstat(fd).st_size > 0 and read_head(fd, path).transaction > MAKING
+    except (Damaged, Refused):
+        return True
+    finally:
+        os.close(fd)
 
 
 def _read_meta(fd: int, at: int, path: str) -> Head:
