@@ -40,6 +40,7 @@ SECTIONS: dict[str, dict[str, str]] = {
         "replay": "Run a program and answer its model calls from the store.",
         "request": "Print the request of a recorded call.",
         "rerun": "Ask a recorded request again, and compare the answers.",
+        "bisect": "Find the change that turned a good answer bad.",
     },
     "Name": {
         "refs": "List refs.",

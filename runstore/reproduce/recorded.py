@@ -57,6 +57,12 @@ def from_execution(execution: ExecutionView, fetch: Fetch) -> Recorded:
     return Recorded(execution.run, execution, value if isinstance(value, dict) else None)
 
 
+def view_of(repo: Repo, link: Link) -> ExecutionView:
+    """Return an execution by its link. Raises NotFound if it is not here."""
+    obj = repo.fetch(link.id)
+    return ExecutionView(obj, decode_execution(obj.body), repo.fetch)
+
+
 def slots_of(run: RunView, names: Iterable[str] | None = None) -> dict[str, Any]:
     """Return the slots of a run as plain values, as codecs take them; what is absent or unknown as its state."""
     return {name: _plain(run[name]) for name in (run.slots if names is None else names)}

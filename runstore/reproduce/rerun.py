@@ -11,12 +11,11 @@ from concurrent.futures import ThreadPoolExecutor, as_completed
 from typing import Any, NamedTuple
 
 from runstore.errors import InvalidInput
-from runstore.model.executions import decode_execution
 from runstore.model.ids import Id, Link
 from runstore.repo import Repo
 from runstore.reproduce.agreement import Agreement, Answered, agreement, finish_reasons
 from runstore.reproduce.asking import Asked, Asker, Surroundings, asker_for
-from runstore.reproduce.recorded import Recorded, recorded, slots_of
+from runstore.reproduce.recorded import Recorded, recorded, slots_of, view_of
 from runstore.reproduce.setting import Setting, changed
 from runstore.runs.view import ExecutionView, ListView
 
@@ -76,7 +75,7 @@ def rerun(
         request, full = Id(done.request), done.ref
         progress(number, times)
     before = None if found.execution is None else answered(found.execution)
-    after = [answered(_view(repo, link)) for link in made]
+    after = [answered(view_of(repo, link)) for link in made]
     compared = agreement(before, after)
     return Rerun(
         None if found.execution is None else found.execution.link,
@@ -123,8 +122,3 @@ def _note(found: Recorded, settings: Sequence[Setting], against: str | None) -> 
     if against is not None:
         note["against"] = against
     return note
-
-
-def _view(repo: Repo, link: Link) -> ExecutionView:
-    obj = repo.fetch(link.id)
-    return ExecutionView(obj, decode_execution(obj.body), repo.fetch)

@@ -84,6 +84,7 @@ def printed(cli: Cli, tmp_path: Path) -> dict[str, list[Any]]:
     talk = {"conversation_id": "c", "messages": [message, {"role": "assistant", "content": "x"}], "tree": {"a": 1}}
     Path("talks.jsonl").write_text(json.dumps(talk) + "\n{\n")
     Path("calls.jsonl").write_text('{"url": "https://api.openai.com/v1/chat/completions", "request_body": {"model": "m"}}\n{\n')
+    Path("judge").write_text('! grep -q -e Else -e \'two"\' "$RUNSTORE_REQUEST"')
     Path("run.json").write_text(json.dumps(run_at(9)))
     lines = {
         "add": ["add run.json"],
@@ -97,6 +98,8 @@ def printed(cli: Cli, tmp_path: Path) -> dict[str, list[Any]]:
         "compare-rev": ["compare main"],
         "request": ["request call"],
         "rerun": ["rerun built --set parameters.seed=7"],
+        "bisect": [f"bisect --json --good {called[0]} --bad {c} --no-ask -- sh judge"],
+        "bisect---over": ["bisect --json --over called -- sh judge"],
         "grep": ["grep one"],
         "find": ["find main:history/0"],
         "check": ["check main conversations/c"],
