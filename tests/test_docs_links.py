@@ -52,7 +52,7 @@ def test_options_exist(name: str) -> None:
     """Every option in a transcript is one that the command has."""
     for _, text in blocks(ROOT / name, "console"):
         for line in re.findall(r"^\$ runstore (.*)", text, re.MULTILINE):
-            words = list(takewhile(lambda word: word not in ("|", ">"), shlex.split(line)))
+            words = list(takewhile(lambda word: word not in ("|", ">", "--"), shlex.split(line)))
             while words[0].startswith("--"):
                 del words[:2]
             command, rest = split_name(words)
