@@ -66,7 +66,9 @@ class Provider:
         if body.get("stream") and self.status < 400:
             from runstore.capture.codecs.restream import STREAMS
 
-            kind, data = STREAMS["openai.chat"](answer)
+            made = STREAMS["openai.chat"](answer)
+            assert made is not None
+            kind, data = made
         else:
             kind, data = "application/json", json.dumps(answer).encode()
         to.send_response(self.status)

@@ -7,7 +7,8 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from runstore.capture.codecs.restream import STREAMS, Stream
+from runstore.capture.codecs.framing import Stream
+from runstore.capture.codecs.restream import STREAMS
 
 SSE = "text/event-stream"
 _EVENT = re.compile(rb".*?\n\n|.+\Z", re.DOTALL)
@@ -24,7 +25,8 @@ def stream(api: str, body: dict[str, Any], asked: Mapping[str, Any], *, array: b
         return SSE, _cohere(body)
     if api == "gemini.generate" and array:
         return "application/json", [b"[", _json(body), b"]"]
-    made: Stream = STREAMS[api](body)
+    made: Stream | None = STREAMS[api](body)
+    assert made is not None
     parts = _EVENT if made.media_type == SSE else _LINE
     return made.media_type, [made.body] if made.media_type.startswith("application/vnd") else parts.findall(made.body)
 

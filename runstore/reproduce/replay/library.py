@@ -16,7 +16,7 @@ from runstore.repo import Repo
 from runstore.reproduce.recorded import blobs
 from runstore.reproduce.replay.choosing import Choice, Chooser
 from runstore.reproduce.replay.nearest import nearest
-from runstore.reproduce.replay.serving import Served, served
+from runstore.reproduce.replay.serving import Form, Served, form_of, served
 from runstore.runs.lookup import executions_of, runs_of_request
 from runstore.runs.view import ExecutionView, read_content
 
@@ -45,7 +45,7 @@ class Library:
     def __init__(self, repo: Repo, choice: Choice = Choice()) -> None:  # noqa: B008 - immutable
         self._repo = repo
         self._chooser = Chooser(choice)
-        self._made: OrderedDict[tuple[bytes, str, str], Served] = OrderedDict()
+        self._made: OrderedDict[tuple[bytes, Form], Served] = OrderedDict()
         self._bytes = 0
 
     def read(self, call: Call) -> Asked | None:
@@ -82,8 +82,8 @@ class Library:
         return sorted(found, key=lambda one: one[1].started or 0)
 
     def _response(self, asked: Asked, obj: Object, execution: Execution) -> Served | None:
-        form = asked.url.rpartition("/")[2] + repr((asked.wire.get("delivery") or {}).get("stream_options"))
-        key = (obj.id, form, repr((asked.wire.get("delivery") or {}).get("stream")))
+        form = form_of(asked.codec, asked.url, asked.wire)
+        key = (obj.id, form)
         found = self._made.get(key)
         if found is not None:
             return found
@@ -98,12 +98,12 @@ class Library:
             dict(execution.usage) if execution.usage is not None else None,
             view.response,
         )
-        made = served(asked.codec, answer, asked.url, asked.wire, blobs(fetch))
+        made = served(asked.codec, answer, form, blobs(fetch))
         if made is not None:
             self._keep(key, made)
         return made
 
-    def _keep(self, key: tuple[bytes, str, str], made: Served) -> None:
+    def _keep(self, key: tuple[bytes, Form], made: Served) -> None:
         self._made[key] = made
         self._bytes += len(made.body)
         while self._bytes > _KEPT_BYTES and len(self._made) > 1:

@@ -5,17 +5,27 @@ What a codec cannot write in the form that was asked for is None, and so a miss.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
 from runstore.capture.codecs import Answer, Codec
+from runstore.capture.codecs.framing import json_bytes
 from runstore.capture.codecs.restream import STREAMS
 from runstore.errors import InvalidInput
 from runstore.model.ids import Link
 
+JSON = "application/json"
 _ALWAYS_STREAMS = frozenset(("ollama.chat", "ollama.generate"))  # unless a request says `stream: false`
-_COUNTS_WHEN_ASKED = frozenset(("openai.chat", "openai.completions", "mistral.chat"))
+_COUNTS_WHEN_ASKED = frozenset(("openai.chat", "openai.completions"))
+_STREAMING = (":streamGenerateContent", ":streamRawPredict", "/converse-stream", "/invoke-with-response-stream")
+
+
+class Form(NamedTuple):
+    """The form in which a request wants its answer: as a stream, as Gemini's array of chunks, with the chunk that counts tokens."""
+
+    streamed: bool
+    array: bool = False
+    counted: bool = False
 
 
 class Served(NamedTuple):
@@ -25,34 +35,31 @@ class Served(NamedTuple):
     body: bytes
 
 
-def streams(codec: Codec, url: str, wire: Mapping[str, Any]) -> bool:
-    """True if a request asks for a stream: by its path, or by its delivery fields."""
-    path = url.partition("?")[0]
-    if path.endswith((":streamGenerateContent", "/converse-stream", "/invoke-with-response-stream")):
-        return True
-    asked = (wire.get("delivery") or {}).get("stream")
-    return codec.name in _ALWAYS_STREAMS if asked is None else asked is True
+def form_of(codec: Codec, url: str, wire: Mapping[str, Any]) -> Form:
+    """Return what form a request (its URL and envelope) asks for: by its path, or by its delivery fields."""
+    delivery = wire.get("delivery") or {}
+    path, _, query = url.partition("?")
+    asked = delivery.get("stream")
+    streamed = path.endswith(_STREAMING) or (codec.name in _ALWAYS_STREAMS if asked is None else asked is True)
+    if not streamed:
+        return Form(False)
+    counted = codec.name not in _COUNTS_WHEN_ASKED or bool((delivery.get("stream_options") or {}).get("include_usage"))
+    return Form(True, codec.name == "gemini.generate" and "alt=sse" not in query, counted)
 
 
-def served(codec: Codec, answer: Answer, url: str, wire: Mapping[str, Any], blob: Callable[[Link], bytes]) -> Served | None:
-    """Return the response to a request (its URL and envelope) that a recorded answer gives; None if it cannot be written."""
+def served(codec: Codec, answer: Answer, form: Form, blob: Callable[[Link], bytes]) -> Served | None:
+    """Return the response that a recorded answer gives in a form; None if it cannot be written."""
     try:
         body = codec.rebuild_response(answer, blob)
     except InvalidInput:
         return None
-    if not streams(codec, url, wire):
-        return Served("application/json", _json(body))
-    make = STREAMS.get(codec.name)
-    if make is None:
-        return None
-    if codec.name == "gemini.generate" and "alt=sse" not in url:
-        return Served("application/json", _json([body]))
-    options = (wire.get("delivery") or {}).get("stream_options") or {}
-    if codec.name in _COUNTS_WHEN_ASKED and not options.get("include_usage"):
+    if not form.streamed:
+        return Served(JSON, json_bytes(body))
+    if form.array:
+        return Served(JSON, json_bytes([body]))
+    if not form.counted:
         # A chunk without choices comes only to clients that asked for it; others look at the first choice of each.
         body = {key: value for key, value in body.items() if key != "usage"}
-    return Served(*make(body))
-
-
-def _json(value: Any) -> bytes:
-    return json.dumps(value, ensure_ascii=False, separators=(",", ":")).encode("utf-8", "surrogatepass")
+    make = STREAMS.get(codec.name)
+    made = None if make is None else make(body)
+    return None if made is None else Served(*made)

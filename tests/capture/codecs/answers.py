@@ -120,6 +120,34 @@ CONVERSE = _maps({
     "usage": _maps({"inputTokens": COUNT}),
     "metrics": _maps({"latencyMs": COUNT}),
 })  # fmt: skip
+_COHERE_CALL = _maps({"id": st.just("c1"), "type": st.just("function"), "function": _maps({"name": TEXTS, "arguments": TEXTS})})
+COHERE = _maps({
+    "id": st.just("i"),
+    "finish_reason": st.just("COMPLETE"),
+    "message": st.one_of(
+        _maps({"role": st.just("assistant"), "content": st.lists(_maps({"type": st.just("text"), "text": TEXTS}), min_size=1, max_size=2)}),
+        _maps({
+            "role": st.just("assistant"), "tool_plan": TEXTS.filter(bool), "tool_calls": st.lists(_COHERE_CALL, min_size=1, max_size=2),
+        }),
+    ),
+    "usage": _maps({"tokens": _maps({"input_tokens": COUNT})}),
+})  # fmt: skip
+COHERE_1 = _maps({
+    "response_id": st.just("r"),
+    "generation_id": st.just("g"),
+    "text": TEXTS,
+    "finish_reason": st.just("COMPLETE"),
+    "meta": _maps({"tokens": _maps({"input_tokens": COUNT})}),
+})  # fmt: skip
+GENERATION = _maps({"id": st.just("g"), "generations": st.lists(_maps({"id": st.just("h"), "text": TEXTS}), min_size=1, max_size=2)})
+_TITAN = _maps({
+    "inputTextTokenCount": COUNT,
+    "results": _maps({"tokenCount": COUNT, "outputText": TEXTS, "completionReason": st.just("FINISH")}).map(lambda one: [one]),
+})  # fmt: skip
+_LLAMA = _maps({"generation": TEXTS, "prompt_token_count": COUNT, "generation_token_count": COUNT, "stop_reason": st.just("stop")})
+_OUTPUTS = _maps({"outputs": _maps({"text": TEXTS, "stop_reason": st.just("stop")}).map(lambda one: [one])})
+_METERED = st.tuples(MESSAGE, COUNT).map(lambda told: {**told[0], "amazon-bedrock-invocationMetrics": {"outputTokenCount": told[1]}})
+INVOKE = st.one_of(MESSAGE, _METERED, CONVERSE, _TITAN, _LLAMA, _OUTPUTS)
 
 ANSWERS = {
     "openai.chat": CHAT,
@@ -129,6 +157,13 @@ ANSWERS = {
     "gemini.generate": CONTENT,
     "openai.responses": RESPONSE,
     "ollama.chat": OLLAMA,
+    "ollama.generate": OLLAMA.map(
+        lambda body: {key: item for key, item in body.items() if key != "message"} | {"response": body["message"]["content"]}
+    ),
     "bedrock.converse": CONVERSE,
+    "bedrock.invoke": INVOKE,
+    "cohere.chat.v1": COHERE_1,
+    "cohere.chat.v2": COHERE,
+    "cohere.generate": GENERATION,
 }
 """Strategies for the answers of the APIs that stream, by the codec's name."""

@@ -143,6 +143,8 @@ def _has_both_forms(found: Call) -> bool:
         return False
     whole = codec.rebuild_response(answer)
     stream = STREAMS[codec.name](whole)
+    if stream is None:
+        return False
     many = codec.decode_response(200, {"content-type": stream.media_type}, stream.body, found.decoded.slots)
     one = codec.decode_response(200, {"content-type": "application/json"}, json.dumps(whole).encode(), found.decoded.slots)
     return all(

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from runstore.capture.codecs import CODECS, Answer, Codec, Decoded
-from runstore.capture.codecs.restream import Stream
+from runstore.capture.codecs.framing import Stream
 from runstore.model.encoding import decode_value, encode
 from runstore.model.ids import Kind, Link, Object
 from runstore.model.lists import elements

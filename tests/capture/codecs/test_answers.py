@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 
 from runstore.capture.codecs import Answer
 from runstore.capture.codecs.contract import ERROR, INTERRUPTED, OK, PARTIAL
-from runstore.capture.codecs.restream import STREAMS, Stream
+from runstore.capture.codecs.framing import Stream
+from runstore.capture.codecs.restream import STREAMS
 from runstore.errors import InvalidInput
 from runstore.model.encoding import encode
 from runstore.model.run import list_part
@@ -27,6 +28,13 @@ ANSWERLIKE = st.dictionaries(st.sampled_from(KEYS), VALUES)
 STATUSES = st.sampled_from([200, 404])
 
 
+def restreamed(name: str, body: Any) -> Stream:
+    """Return an answer in one piece as a stream."""
+    made = STREAMS[name](body)
+    assert made is not None
+    return made
+
+
 def without_nulls(value: Any) -> Any:
     """Return a value without the keys that say nothing."""
     if isinstance(value, dict):
@@ -40,7 +48,7 @@ def without_nulls(value: Any) -> Any:
 def test_both_forms_of_one_answer_give_the_same_output(name: str, data: st.DataObject) -> None:
     """Streamed or not: one output, one runtime, one usage."""
     body = data.draw(ANSWERS[name])
-    one, many = answered(name, body), streamed(name, STREAMS[name](body))
+    one, many = answered(name, body), streamed(name, restreamed(name, body))
     assert one.status == many.status == OK
     assert encode(one.output) == encode(many.output)
     assert (one.runtime, one.usage) == (many.runtime, many.usage)
@@ -62,7 +70,7 @@ def test_an_answer_is_written_again_from_its_parts(name: str, data: st.DataObjec
 def test_a_stream_that_was_cut_is_partial_unless_its_end_had_come(name: str, data: st.DataObject, share: float) -> None:
     """What is called complete equals the whole answer; all else is called partial."""
     body = data.draw(ANSWERS[name])
-    whole = STREAMS[name](body)
+    whole = restreamed(name, body)
     cut = streamed(name, Stream(whole.media_type, whole.body[: int(len(whole.body) * share)]))
     assert cut.status in (OK, PARTIAL)
     if cut.status == OK:

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from runstore.capture.codecs.restream import amazon_message
+from runstore.capture.codecs.framing import amazon_message
 from runstore.capture.codecs.sse import Event, amazon, json_array, json_lines, server_sent
 from tests.capture.codecs.strategies import VALUES
 

@@ -7,7 +7,7 @@ from base64 import b64encode
 from typing import Any
 
 from runstore.capture.codecs.contract import ERROR, OK, PARTIAL
-from runstore.capture.codecs.restream import Stream, amazon_message
+from runstore.capture.codecs.framing import Stream, amazon_message
 from tests.capture.codecs.support import events, streamed
 
 

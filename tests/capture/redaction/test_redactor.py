@@ -7,7 +7,7 @@ from base64 import b64encode
 
 import pytest
 
-from runstore.capture.codecs.restream import amazon_message
+from runstore.capture.codecs.framing import amazon_message
 from runstore.capture.exchange import Exchange
 from runstore.capture.redaction import Redactor
 from runstore.errors import Refused
