@@ -142,6 +142,9 @@ def _add(block: dict[str, Any], delta: Any) -> None:
             block.setdefault("citationsContent", {}).setdefault("citations", []).append(value)
         elif isinstance(value, dict):
             _concat(block.setdefault(key, {}), value)
+        elif key == "toolResult" and isinstance(value, list):
+            result = block.setdefault(key, {})
+            result["content"] = [*(result.get("content") or []), *value]
         else:
             _concat(block, {key: value})
 

@@ -69,7 +69,7 @@ class BedrockInvoke(JsonRequests, JsonAnswers):
             if chunk is not None:
                 inner.append(Event("", chunk))
         first = mapping(inner[0].data) if inner else {}
-        if "type" in first:
+        if "type" in first and "completion" not in first:
             return anthropic_messages.assemble(inner)
         if "messageStart" in first or "contentBlockDelta" in first:
             whole = bedrock_converse.assemble([(name, data) for event in inner for name, data in mapping(event.data).items()])

@@ -73,6 +73,9 @@ def _block(block: Any) -> tuple[Any, list[Any]]:
     if isinstance(use, dict):
         rest = {key: value for key, value in use.items() if key != "input"}
         return {"toolUse": rest}, [{"toolUse": {"input": json.dumps(use.get("input"), ensure_ascii=False)}}]
+    result = block.get("toolResult")
+    if isinstance(result, dict):
+        return {"toolResult": {key: item for key, item in result.items() if key != "content"}}, [{"toolResult": result.get("content")}]
     reasoning = mapping(block.get("reasoningContent"))
     if isinstance(reasoning.get("reasoningText"), dict):
         return None, [{"reasoningContent": {key: value}} for key, value in reasoning["reasoningText"].items()]
