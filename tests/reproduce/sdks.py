@@ -91,17 +91,22 @@ def _hook(module: Any) -> Callable[[Any], None]:
 
 @cache
 def _client(library: str) -> Any:
-    module = import_module(library)
+    module = sdk(library)
     return module.Client(event_hooks={"request": [_hook(module)]})
 
 
-def _library(sdk: Any) -> str:
-    return str(sdk.DefaultHttpxClient.__mro__[1].__module__.partition(".")[0])
+def sdk(name: str) -> Any:
+    """Import an SDK."""
+    return import_module(name)
+
+
+def _library(module: Any) -> str:
+    return str(module.DefaultHttpxClient.__mro__[1].__module__.partition(".")[0])
 
 
 @cache
 def _openai() -> Any:
-    import openai
+    openai = sdk("openai")
 
     return openai.OpenAI(api_key=KEY, base_url="http://service.test/v1", http_client=_client(_library(openai)), max_retries=0)
 
@@ -207,7 +212,7 @@ def anthropic_messages(streamed: bool) -> Said:
 
 @cache
 def _anthropic() -> Any:
-    import anthropic
+    anthropic = sdk("anthropic")
 
     return anthropic.Anthropic(api_key=KEY, http_client=_client(_library(anthropic)), max_retries=0)
 
@@ -236,14 +241,14 @@ def gemini(streamed: bool) -> Said:
 
 @cache
 def _genai(vertex: bool) -> Any:
-    from google import genai
+    genai = sdk("google.genai")
 
     return genai.Client(vertexai=vertex, api_key=KEY, http_options={"httpx_client": _client("httpx")})
 
 
 def mistral(streamed: bool) -> Said:
     """Mistral's chat completions."""
-    client = import_module("mistralai.client").Mistral(api_key=KEY, client=_client("httpx"))
+    client = sdk("mistralai.client").Mistral(api_key=KEY, client=_client("httpx"))
     if not streamed:
         return _message(client.chat.complete(model="x", messages=QUESTION).choices)
     return _chunks(client.chat.stream(model="x", messages=QUESTION), lambda event: event.data)
@@ -251,7 +256,7 @@ def mistral(streamed: bool) -> Said:
 
 def cohere_2(streamed: bool) -> Said:
     """Cohere's second chat API."""
-    import cohere
+    cohere = sdk("cohere")
 
     client = cohere.ClientV2(KEY, httpx_client=_client("httpx"))
     if not streamed:
@@ -272,7 +277,7 @@ def cohere_2(streamed: bool) -> Said:
 
 def cohere_1(streamed: bool) -> Said:
     """Cohere's first chat API; of a stream the texts have to be that of the whole at its end."""
-    import cohere
+    cohere = sdk("cohere")
 
     client = cohere.Client(KEY, httpx_client=_client("httpx"))
     if not streamed:
@@ -290,9 +295,9 @@ def cohere_1(streamed: bool) -> Said:
 
 def ollama_chat(streamed: bool) -> Said:
     """Ollama's chat."""
-    import ollama
+    ollama = sdk("ollama")
 
-    client = ollama.Client("http://127.0.0.1:11434", event_hooks={"request": [_hook(import_module("httpx"))]})
+    client = ollama.Client("http://127.0.0.1:11434", event_hooks={"request": [_hook(sdk("httpx"))]})
     found = client.chat("x", messages=QUESTION, stream=streamed)
     messages = [part.message for part in found] if streamed else [found.message]
     calls = [(call.function.name, dict(call.function.arguments)) for message in messages for call in message.tool_calls or ()]
@@ -301,16 +306,16 @@ def ollama_chat(streamed: bool) -> Said:
 
 def ollama_generate(streamed: bool) -> Said:
     """Ollama's generate."""
-    import ollama
+    ollama = sdk("ollama")
 
-    client = ollama.Client("http://127.0.0.1:11434", event_hooks={"request": [_hook(import_module("httpx"))]})
+    client = ollama.Client("http://127.0.0.1:11434", event_hooks={"request": [_hook(sdk("httpx"))]})
     found = client.generate("x", "x", stream=streamed)
     return Said("".join(part.response for part in found) if streamed else found.response)
 
 
 @cache
 def _bedrock() -> Any:
-    import boto3
+    boto3 = sdk("boto3")
 
     session = boto3.Session("no-key", "no-secret", region_name="us-east-1")
     client = session.client("bedrock-runtime")
