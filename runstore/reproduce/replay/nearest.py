@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any, NamedTuple
 
 from runstore.model.ids import Kind, Link, Object
@@ -16,40 +17,63 @@ MOST = 500
 """So many of the newest executions are looked at: an error message need not search for long."""
 
 
+class Candidate(NamedTuple):
+    """An execution, and its run; None for a merge."""
+
+    execution: Link
+    run: Link | None
+
+
 class Nearest(NamedTuple):
-    """An execution of the nearest request, the components in which the request differs, and those in words, the first difference first."""
+    """An execution of the nearest request, and the components in which the request differs."""
 
     execution: Link
     components: tuple[Component, ...]
-    text: str
+
+    @property
+    def lines(self) -> list[str]:
+        """The components in words, one a line, the first difference first."""
+        return [told(one) for one in self.components] or ["nothing that can be told"]
+
+    @property
+    def text(self) -> str:
+        """The components in words."""
+        return "; ".join(self.lines)
 
 
 def nearest(reader: Reader, store: Store, run: Run, *, now: int) -> Nearest | None:
     """Return the newest execution whose request shares the most components with a run; None in a store without executions."""
+    return nearest_of(reader, run, (Candidate(entry.link, entry.execution.run) for entry in log(store, (), Filter(limit=MOST), now=now)))
+
+
+def nearest_of(reader: Reader, run: Run, candidates: Iterable[Candidate]) -> Nearest | None:
+    """Return the first of the executions whose request shares the most components with a run; None where there are none."""
     best: tuple[int, Link, Link] | None = None
     seen: set[bytes] = set()
-    for entry in log(store, (), Filter(limit=MOST), now=now):
-        other = entry.execution.run
+    for execution, other in candidates:
         if other is None or other.id in seen:
             continue
         seen.add(other.id)
         slots = decode_tree_trusted(reader.get(other.id).body)
         score = sum(slots.get(name) == slot for name, slot in run.slots.items() if name != "runtime")
         if best is None or score > best[0]:
-            best = (score, entry.link, other)
+            best = (score, execution, other)
     if best is None:
         return None
     found = diff(_Beside(reader, run), best[2], run.link)
-    components = tuple(one for one in found.components if one.slot != "runtime")
-    return Nearest(best[1], components, "; ".join(map(told, components)) or "nothing that can be told")
+    return Nearest(best[1], tuple(one for one in found.components if one.slot != "runtime"))
 
 
 def told(one: Component) -> str:
     """Return a component's difference in a few words: `parameters.top_p: 1 → 0.5`, `prompt: - old line, + new line`."""
+    if one.old_state != one.new_state:
+        return f"{one.slot}: {one.old_state} → {one.new_state}" + (f" ({_detail(one)})" if one.keys or one.tools is not None else "")
+    return _detail(one)
+
+
+def _detail(one: Component) -> str:
     from runstore.query.content import as_json, one_line
 
-    if one.old_state != one.new_state:
-        return f"{one.slot}: {one.old_state} → {one.new_state}"
     if one.keys:
         first = one.keys[0]
         more = f" and {len(one.keys) - 1} more" if len(one.keys) > 1 else ""
