@@ -17,7 +17,7 @@ README = ROOT / "README.md"
 _FIRST_SCREEN = 60
 
 
-@pytest.mark.parametrize("name", ["README.md", "docs/tutorial.md"])
+@pytest.mark.parametrize("name", ["README.md", "docs/tutorial.md", "docs/tutorial-bad-answer.md"])
 def test_transcripts_are_real(name: str, tmp_path: Path) -> None:
     """Each command in the page prints, in a directory of its own, what the page says."""
     assert differences(ROOT / name, tmp_path) == []

@@ -7,8 +7,10 @@ from __future__ import annotations
 
 import itertools
 import json
+import math
+import random
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from runstore.capture.fake.server import Provider
@@ -24,6 +26,7 @@ ACTOR = "demo"
 START = 1_767_603_600_000_000  # 2026-01-05 09:00:00 UTC, in microseconds
 _MINUTE = 60_000_000
 _TAKES = 250_000
+_SPREAD = 0.3  # of likeness: at temperature 1, a sentence that is less like by so much comes a third as often
 
 REF = "demo/library"
 HOST = "demo.localhost"
@@ -52,7 +55,7 @@ def provider() -> Provider:
 def record(repo: Repo) -> list[Recorded]:
     """Record the demo: two questions with one prompt, the second streamed, and that again with the prompt changed."""
     done: list[Recorded] = []
-    with provider() as serving, in_force(recorder(repo, done, clock=_clock(), nonce=_nonces())):
+    with provider() as serving, in_force(recorder(repo, done, clock=clock(), nonce=nonces())):
         client = Client(HOST, serving.address, agent="runstore-demo/1")
         history = [_said("user", QUESTIONS[0])]
         history += [_said("assistant", ask(client, PROMPT, history)), _said("user", QUESTIONS[1])]
@@ -61,8 +64,8 @@ def record(repo: Repo) -> list[Recorded]:
     return done
 
 
-def recorder(repo: Repo, done: list[Recorded], **given: Any) -> Recorder:
-    """Return what records calls into a repo at once, on the demo's ref, and appends to `done`. What goes wrong is raised."""
+def recorder(repo: Repo, done: list[Recorded], *, ref: str = REF, **given: Any) -> Recorder:
+    """Return what records calls into a repo at once, on a ref, and appends to `done`. What goes wrong is raised."""
     from runstore.capture.drain import record_seen
 
     def commit(seen: Any) -> Recorded | None:
@@ -71,17 +74,18 @@ def recorder(repo: Repo, done: list[Recorded], **given: Any) -> Recorder:
             done.append(recorded)
         return recorded
 
-    return Recorder(Options("", mode="commit", on_error="raise", label={"ref": REF, "actor": ACTOR}), commit=commit, **given)
+    return Recorder(Options("", mode="commit", on_error="raise", label={"ref": ref, "actor": ACTOR}), commit=commit, **given)
 
 
-def ask(client: Client, prompt: str, history: list[dict[str, str]], *, stream: bool = False) -> str:
-    """Ask for a chat completion, and return what was answered."""
+def ask(client: Client, prompt: str, history: list[dict[str, str]], *, stream: bool = False, **more: Any) -> str:
+    """Ask for a chat completion, and return what was answered. `more` are further fields, or others in place of the usual ones."""
     body: dict[str, Any] = {
         "model": MODEL,
         "messages": [_said("system", prompt), *history],
         "documents": DOCUMENTS,
         "temperature": 0,
         "seed": 7,
+        **more,
     }
     if stream:
         body |= {"stream": True, "stream_options": {"include_usage": True}}
@@ -97,26 +101,39 @@ def answer_in(data: bytes) -> str:
 
 
 def reply(body: Mapping[str, Any]) -> str:
-    """Answer the last message: the sentence of the documents that is most like it, and its title if the prompt asks for that."""
+    """Answer the last message: the sentence of the documents that is most like it, and its title if the prompt asks for that.
+
+    With a temperature, others come too, the more often the more like it they are: by chance, or by lot where a seed is sent.
+    """
     messages = body["messages"]
     asked = _words(messages[-1]["content"])
     sentences = [(document["title"], sentence) for document in body["documents"] for sentence in re.split(r"(?<=\.) ", document["text"])]
-    title, best = max(sentences, key=lambda item: _likeness(asked, _words(item[1])))
+    likeness = [_likeness(asked, _words(sentence)) for _, sentence in sentences]
+    title, said = sentences[_drawn(likeness, body.get("temperature") or 0, body.get("seed"))]
     named = "Name the document" in messages[0]["content"]
-    return f"{best} ({title})" if named else best
+    return f"{said} ({title})" if named else said
 
 
 def _said(role: str, text: str) -> dict[str, str]:
     return {"role": role, "content": text}
 
 
-def _clock() -> Callable[[], int]:
-    """A clock that is asked when a call begins and when it ends: a call a minute, and each takes a quarter of a second."""
-    return (START + number // 2 * _MINUTE + number % 2 * _TAKES for number in itertools.count()).__next__
+def clock(start: int = START, step: int = _MINUTE) -> Callable[[], int]:
+    """Return a clock that is asked when a call begins and when it ends: a call a minute, and each takes a quarter of a second."""
+    return (start + number // 2 * step + number % 2 * _TAKES for number in itertools.count()).__next__
 
 
-def _nonces() -> Callable[[], str]:
-    return (f"{number:032x}" for number in itertools.count()).__next__
+def nonces(first: int = 0) -> Callable[[], str]:
+    """Return what gives each call the next number for its nonce."""
+    return (f"{number:032x}" for number in itertools.count(first)).__next__
+
+
+def _drawn(likeness: Sequence[float], temperature: float, seed: int | None) -> int:
+    """Return which is said: the most like, the first of equals; at a temperature one drawn by softmax."""
+    if not temperature:
+        return max(range(len(likeness)), key=likeness.__getitem__)
+    weights = [math.exp((one - max(likeness)) / (temperature * _SPREAD)) for one in likeness]
+    return random.Random(seed).choices(range(len(likeness)), weights)[0]  # noqa: S311 - no secret
 
 
 def _likeness(asked: set[str], said: set[str]) -> float:

@@ -24,7 +24,8 @@ _STYLES = {"+": "green", "-": "red", "~": "yellow"}
 
 def step(done: Step) -> str:
     """Return the line for one trial."""
-    return f"trial {done.number}: {done.verdict}, with {safe.line(_some(done.places))} ({done.source})"
+    made = ", ".join(done.places) if len(done.places) < _NAMED else count(len(done.places), "change")
+    return f"trial {done.number}: {done.verdict}, with {safe.line(made) or 'no change'} ({done.source})"
 
 
 def lines(out: Output, found: Bisection, plan: Plan) -> Iterator[str]:
@@ -35,8 +36,10 @@ def lines(out: Output, found: Bisection, plan: Plan) -> Iterator[str]:
         yield f"… {len(found.changes) - _SHOWN} more"
     yield ""
     rows = [["of", count(found.of, "change")], ["trials", _trials(found) + _unjudged(found)], ["recorded", f"on {safe.line(found.ref)}"]]
-    if found.execution is not None:
-        rows.append(["answer", f"{found.execution.hex[:12]}, with these changes alone"])
+    if found.run is not None:
+        rows.append(
+            ["run", f"{found.run.hex[:12]}, the good one with {'this change' if len(found.changes) == 1 else 'these changes'} alone"]
+        )
     if found.confidence is not None:
         sampled = f"exact binomial, {plan.samples} answers each, bad from {plan.threshold:.0%} on"
         rows.append(["confidence", f"{found.confidence:.1%}  {sampled}"])
@@ -49,7 +52,7 @@ def lines(out: Output, found: Bisection, plan: Plan) -> Iterator[str]:
 
 def verdict(found: Bisection) -> str:
     """Return in words what turned the answer."""
-    places = _some([change.place for change in found.changes])
+    places = _some([change.place if change.kind == "changed" else f"{change.place} {change.kind}" for change in found.changes])
     if not found.finished:
         return f"stopped after {count(found.trials, 'trial')}: what turned the answer bad is among {count(len(found.changes), 'change')}"
     if len(found.changes) == 1:
@@ -107,7 +110,5 @@ def _unjudged(found: Bisection) -> str:
 
 
 def _some(places: Sequence[str]) -> str:
-    if not places:
-        return "no change"
     named = ", ".join(places[:_NAMED])
     return named if len(places) <= _NAMED else f"{named} and {len(places) - _NAMED} more"

@@ -37,13 +37,18 @@ class CompareText:
         yield from columns(cells)
 
     def log(self, changes: Iterator[Changed]) -> Iterator[str]:
-        """Yield a line an execution: its id, its time, and what changed at it."""
+        """Yield a line an execution: its id, its time, and what changed at it, in further lines where one has no room for all."""
+        from textwrap import wrap
+
         from runstore.cli import times
 
         for one in changes:
             when = times.local(one.execution.started) if one.execution.started is not None else " " * 16
-            line = f"{self._out.paint(self._short(one.link), 'yellow')}  {when[:16]}  {safe.line(', '.join(one.slots))}"
-            yield line if self._out.colour else clip(line, self._out.width)
+            name = self._short(one.link)
+            indent = len(name) + len(when[:16]) + 4
+            first, *more = wrap(safe.line(", ".join(one.slots)), max(self._out.width - indent, _WIDEST), break_long_words=False)
+            yield f"{self._out.paint(name, 'yellow')}  {when[:16]}  {first}"
+            yield from (" " * indent + line for line in more)
 
     def _row(self, row: Row) -> Iterator[str]:
         if row.links.count(None) == len(row.links) and row.parts:  # a status is told by its value

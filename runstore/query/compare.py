@@ -88,8 +88,7 @@ def compare(reader: Reader, links: Sequence[Link]) -> Comparison:
     sides = tuple(_side(reader, link) for link in links)
     slots = [decode_tree_trusted(reader.get(side.run.id).body) for side in sides]
     stated = {name for each in slots for name in each}
-    known = (*CORE_SLOTS, *FURTHER_SLOTS)
-    names = [name for name in known if name in stated] + sorted(stated - {*known})
+    names = _in_order(stated)
     rows = [_row(name, [each.get(name) for each in slots], reader.get) for name in names]
     executions = [load_execution(reader, side.execution.id) for side in sides if side.execution is not None]
     if len(executions) == len(sides):
@@ -116,11 +115,17 @@ def _changed_slots(reader: Reader, before: Execution, after: Execution) -> tuple
         return ()
     old, new = (decode_tree_trusted(reader.get(run.id).body) for run in (before.run, after.run))
     found: list[str] = []
-    for name in dict.fromkeys((*old, *new)):
+    for name in _in_order({*old, *new}):
         if name not in CONVERSATION and old.get(name) != new.get(name):
             parts = _row(name, [old.get(name), new.get(name)], reader.get).parts if name in SETTINGS_SLOTS else ()
             found.extend([f"{name}.{part.name}" for part in parts] or [name])
     return tuple(found)
+
+
+def _in_order(names: set[str]) -> list[str]:
+    """Return slots in the order in which people read them."""
+    known = (*CORE_SLOTS, *FURTHER_SLOTS)
+    return [name for name in known if name in names] + sorted(names - {*known})
 
 
 def _side(reader: Reader, link: Link) -> Side:

@@ -31,7 +31,7 @@ def _id(cli: Cli, rev: str) -> str:
 def test_one_revision_is_told_by_what_changed_in_its_log(filled: Cli) -> None:
     """From an answer to the executions at which a component changed is one command."""
     lines = filled("compare", "main").lines
-    assert [line.split("  ")[-1] for line in lines] == ["parameters.temperature, prompt, runtime.version", "runtime.version"]
+    assert [line.split("  ")[-1] for line in lines] == ["prompt, parameters.temperature, runtime.version", "runtime.version"]
     assert [one["changed"] for one in filled("compare", "main", "--json").objects][1] == ["runtime.version"]
 
 

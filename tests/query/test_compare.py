@@ -47,7 +47,7 @@ def test_a_log_by_what_changed(archive: Archive) -> None:
     last = archive.add(slots={"prompt": "Other.", "parameters": {"temperature": 0.5, "seed": 7}}, output="5")
     with archive.read() as reader:
         found = list(changes_along(reader, last))
-    assert [(one.link, one.slots) for one in found] == [(changed, ("parameters.temperature", "prompt"))]
+    assert [(one.link, one.slots) for one in found] == [(changed, ("prompt", "parameters.temperature"))]
 
 
 def test_a_log_with_a_merge(archive: Archive) -> None:

@@ -100,6 +100,7 @@ def as_json(found: Bisection, wanted: Plan) -> dict[str, Any]:
         "of": found.of,
         "left": list(found.left),
         "finished": found.finished,
+        "run": None if found.run is None else found.run.hex,
         "execution": None if found.execution is None else found.execution.hex,
         "unjudged": found.unjudged,
         **_counts(found, wanted),

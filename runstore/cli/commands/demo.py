@@ -11,7 +11,7 @@ _TOUR = (
     "log {ref}",
     "show {ref}",
     "diff {ref}~1 {ref}",
-    "grep renewed --in documents,output",
+    "grep renewed {ref} --in documents,output",
     "check {ref}",
 )
 _REAL_TOUR = ("log {ref}", "show {ref}", "cat {ref}:notes", "check {ref}")
@@ -46,7 +46,7 @@ def _expect_model(context: Context) -> None:
 
 def _demo(context: Context, store: str, *, real: bool) -> None:
     import runstore
-    from runstore.capture import demo, realdemo
+    from runstore.capture import demo, deskdemo, realdemo
 
     ref = realdemo.REF if real else demo.REF
     with runstore.open(store, create=True) as repo:
@@ -54,6 +54,8 @@ def _demo(context: Context, store: str, *, real: bool) -> None:
             if real:
                 say("SmolLM2 is answering two questions; that takes some seconds")
             (realdemo if real else demo).record(repo)
+        if not real and not repo.refs(f"heads/{deskdemo.REF}"):
+            deskdemo.record(repo)
     said = "answered by a model on this machine" if real else "the second again with a new prompt"
     context.out.line(f"Two questions are recorded on {ref}, {said}.")
     context.out.line()

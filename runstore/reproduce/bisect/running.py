@@ -26,10 +26,10 @@ class Bisection(NamedTuple):
     """What turned a good run bad.
 
     `changes` made to the good run are bad; without any one of them it is not, if `finished`. `of` is the number of changes that there were
-    to begin with, `left` names slots that differ and are never asked for. `execution` is an answer to the good run with just these changes,
-    None where nothing was asked. `unjudged` counts mixes that could not be judged, `trials` all compositions, `remembered` those judged
-    before this call, `asked` the answers that were asked for. `confidence` is that of the result, None for one answer a composition, where
-    it rests on the model being deterministic.
+    to begin with, `left` names slots that differ and are never asked for. `run` is the good run with just these changes, `execution` an
+    answer to it, None where nothing was asked. `unjudged` counts mixes that could not be judged, `trials` all compositions, `remembered`
+    those judged before this call, `asked` the answers that were asked for. `confidence` is that of the result, None for one answer a
+    composition, where it rests on the model being deterministic.
     """
 
     good: Link | None
@@ -39,6 +39,7 @@ class Bisection(NamedTuple):
     of: int
     left: tuple[str, ...]
     finished: bool
+    run: Link | None
     execution: Link | None
     unjudged: int
     trials: int
@@ -80,6 +81,7 @@ def bisect(repo: Repo, good: str, bad: str, judge: Judge, around: Surroundings, 
     search = _Search(trials, between, sides if taken else (None, None))
     search.ends(good, bad)
     found, finished = search.narrowed()
+    run, execution = search.made(found)
     confidence = search.confidence(found, finished) if options.plan.samples > 1 else None
     return Bisection(
         good=_execution(sides[0]),
@@ -89,7 +91,8 @@ def bisect(repo: Repo, good: str, bad: str, judge: Judge, around: Surroundings, 
         of=len(between.changes),
         left=tuple(_left(sides[0], sides[1], {*old, *new})),
         finished=finished,
-        execution=search.answer(found),
+        run=run,
+        execution=execution,
         unjudged=search.unjudged,
         trials=trials.trials,
         remembered=trials.remembered,
@@ -135,8 +138,8 @@ class _Search:
                 doubt += 1 - self._trials.confidence(self._key(changes))
         return max(0.0, 1 - doubt)
 
-    def answer(self, changes: Sequence[Change]) -> Link | None:
-        """Return the answer to the good side with these changes that was judged."""
+    def made(self, changes: Sequence[Change]) -> tuple[Link | None, Link | None]:
+        """Return the run that is the good side with these changes, and the answer to it that was judged."""
         return self._trials.judged(self._key(changes))
 
     def _verdict(self, changes: list[Change], *, all: bool = False) -> str:

@@ -29,8 +29,8 @@ class Senders:
             service = _service(side.run["model"])
             if side.wire is not None:
                 self._writers.append((service, HttpAsker(side.wire, around)))
-            if asks and _askable(side):
-                self._askers.append((service, asker_for(side, around)))
+                if asks:
+                    self._askers.append((service, asker_for(side, around)))
         if asks and not self._askers:
             raise no_envelope(sides[0])
 
@@ -47,11 +47,6 @@ class Senders:
     def ask(self, slots: Mapping[str, Any]) -> Asked:
         """Ask for an answer. Raises InvalidInput for a composition that cannot be sent."""
         return _of(self._askers, slots).ask(slots)
-
-
-def _askable(side: Recorded) -> bool:
-    model = side.run["model"]
-    return side.wire is not None or (isinstance(model, dict) and model.get("api") == "builtin")
 
 
 def _service(model: Any) -> tuple[Any, ...]:

@@ -81,6 +81,7 @@ class Trials:
         self._plan, self._wants, self._recorded, self._most, self._progress = plan, answers, recorded, most, progress
         self._verdicts: dict[str, list[str]] = {}
         self._answers: dict[str, list[Link]] = {}
+        self._runs: dict[str, Link] = {}
         self._judged: dict[str, Link] = {}
         self._used: set[bytes] = set()
         self._told: set[str] = set()
@@ -114,9 +115,9 @@ class Trials:
             self._progress(Step(len(self._told), tuple(places), found, source))
         return found
 
-    def judged(self, key: str) -> Link | None:
-        """Return an answer to a composition that was judged."""
-        return self._judged.get(key)
+    def judged(self, key: str) -> tuple[Link | None, Link | None]:
+        """Return the run of a composition that was judged, and an answer to it."""
+        return self._runs.get(key), self._judged.get(key)
 
     def confidence(self, key: str) -> float:
         """Return the confidence of a verdict that was given."""
@@ -180,6 +181,7 @@ class Trials:
         note = {"of": key, "changes": list(places), "verdict": verdict}
         self._repo.add(run, ref=self.ref, cause=answer, notes={NOTE: note}, message=f"{verdict}: {', '.join(places) or 'no change'}")
         self._verdicts[key].append(verdict)
+        self._runs[key] = run.link
         if answer is not None:
             self._used.add(answer.id)
             self._judged[key] = answer
@@ -204,6 +206,8 @@ class Trials:
     def _take(self, key: str, verdict: Any, link: Link, execution: Execution) -> None:
         if isinstance(verdict, str):
             self._verdicts.setdefault(key, []).append(verdict)
+            if execution.run is not None:
+                self._runs.setdefault(key, execution.run)
             if execution.cause is not None:
                 self._used.add(execution.cause.id)
                 self._judged.setdefault(key, execution.cause)
