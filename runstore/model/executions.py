@@ -149,7 +149,8 @@ def decode_execution_trusted(body: bytes) -> Execution:
 def _execution(value: Any) -> Execution:
     _check(value)
     value["parents"] = tuple(value["parents"])
-    return Execution(**value)
+    found: Execution = _new(Execution, map(value.get, _FIELDS))
+    return found
 
 
 def _check(value: Any) -> None:

@@ -40,6 +40,10 @@ def links_of(kind: int, body: bytes) -> list[Link]:
 
 
 _KIND_BY_CODE = {int(kind): kind for kind in Kind}
+_CODES = {kind: bytes((kind,)) for kind in Kind}
+_VALUE, _LIST, _TREE = int(Kind.VALUE), int(Kind.LIST), int(Kind.TREE)  # comparing members costs more
+_EXECUTION, _TAG = int(Kind.EXECUTION), int(Kind.TAG)
+_new: Any = tuple.__new__  # the constructor of a named tuple is a Python function
 
 
 def _links_in(value: Any) -> list[Link]:
@@ -88,30 +92,37 @@ class Opened(NamedTuple):
 
 def open_body(kind: int, body: bytes) -> Opened:
     """Do what `verify_body` and `links_of` do, and decode only once. Raises Refused."""
-    if kind == Kind.LIST:
-        node = decode_node(body)
-        return Opened(node, node.raws)
-    if kind == Kind.VALUE:
-        value = decode_value(body)
-        return Opened(value, [link.raw for link in _links_in(value)] if LINK_HEAD in body else ())
-    if kind == Kind.TREE:
-        slots = decode_tree(body)
-        return Opened(slots, [slot.raw for slot in slots.values() if isinstance(slot, Link)])
-    if kind == Kind.EXECUTION:
-        execution = decode_execution(body)
-        return Opened(execution, execution_raws(execution))
-    if kind == Kind.TAG:
-        tag = decode_tag(body)
-        return Opened(tag, [tag.target.raw])
-    verify_body(kind, body)
-    return Opened(None, ())
+    content: Any = None
+    raws: Sequence[bytes] = ()
+    if kind == _LIST:
+        content = decode_node(body)
+        raws = content.raws
+    elif kind == _VALUE:
+        content = decode_value(body)
+        if LINK_HEAD in body:
+            raws = [link.raw for link in _links_in(content)]
+    elif kind == _TREE:
+        content = decode_tree(body)
+        raws = _TREE_LINK.findall(body)
+    elif kind == _EXECUTION:
+        content = decode_execution(body)
+        raws = execution_raws(content)
+    elif kind == _TAG:
+        content = decode_tag(body)
+        raws = [content.target.raw]
+    else:
+        verify_body(kind, body)
+    found: Opened = _new(Opened, (content, raws))
+    return found
 
 
 def execution_raws(execution: Execution) -> list[bytes]:
     """Return all links of an execution as 33 bytes each."""
-    own = (execution.run, *execution.parents, execution.output, execution.cause, execution.response, execution.wire)
+    own = [execution.run, *execution.parents, execution.output, execution.cause, execution.response, execution.wire]
     maps = [item for item in (execution.usage, execution.notes, execution.extra) if item]
-    return [link.raw for link in (*own, *_links_in(maps)) if link is not None]
+    if maps:
+        own += _links_in(maps)
+    return [_CODES[link[0]] + link[1] for link in own if link is not None]
 
 
 def raws_of(kind: int, body: bytes) -> Sequence[bytes]:

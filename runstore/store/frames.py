@@ -16,7 +16,7 @@ from struct import pack, unpack_from
 import zstandard
 
 from runstore.errors import Damaged, LimitExceeded
-from runstore.model.ids import Object, make_object, object_id
+from runstore.model.ids import Object, make_object
 
 LIVE_LEVEL, QUICK_LEVEL = 3, -1
 # Windows larger than this are refused when reading, so a writer must stay within it.
@@ -85,7 +85,7 @@ def objects_in(segment: Segment) -> list[Object]:
     """Return all objects of a segment, their ids computed from what lies there."""
     content, ends, kinds = segment.content, segment.ends, segment.kinds
     bodies = [content[start:end] for start, end in pairwise(ends)]
-    return [Object(kind, object_id(kind, body), body) for kind, body in zip(kinds, bodies, strict=True)]
+    return [make_object(kind, body) for kind, body in zip(kinds, bodies, strict=True)]
 
 
 def columns(objects: Sequence[Object]) -> bytes:

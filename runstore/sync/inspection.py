@@ -39,6 +39,7 @@ from runstore.sync.facts import (
 from runstore.sync.visible import View
 
 _BLOB, _VALUE, _LIST, _TREE = int(Kind.BLOB), int(Kind.VALUE), int(Kind.LIST), int(Kind.TREE)  # comparing members costs more
+_EXECUTION, _TAG = int(Kind.EXECUTION), int(Kind.TAG)
 _SETTLED = LINKED | ORDERED
 _LABELS = {int(kind): bytes((kind,)) for kind in Kind}
 
@@ -112,9 +113,9 @@ class Inspection:
             return KNOWN
         else:
             roots.update([raw for raw in raws if raw[0] == _LIST])
-            if kind == Kind.TAG:
+            if kind == _TAG:
                 return KNOWN
-            if kind == Kind.EXECUTION:
+            if kind == _EXECUTION:
                 self.parents[obj.id] = tuple([link.id for link in content.parents])
                 if content.is_merge:
                     self.merges.append(obj.id)
@@ -171,9 +172,9 @@ class Inspection:
     def _demand(self, obj: Object, content: Any) -> bool:
         """Check what an object demands of those that it links to; False if one of them is not known yet. Raises Refused."""
         try:
-            if obj.kind == Kind.LIST:
+            if obj.kind == _LIST:
                 found = self._node_demands(content)
-            elif obj.kind == Kind.TREE:
+            elif obj.kind == _TREE:
                 found = self._tree_demands(content)
             else:
                 found = self._execution_demands(content)

@@ -47,6 +47,18 @@ class Marks:
         page = self._pages.get(address >> _PAGE)
         return page is not None and bool(page[(address & _OFFSET) >> 3] & 1 << (address & 7))
 
+    def holds_range(self, first: int, count: int) -> bool:
+        """True if neighbouring addresses are all there."""
+        at, past = first, first + count
+        while at < past:
+            end = min((at >> _PAGE) + 1 << _PAGE, past)
+            page = self._pages.get(at >> _PAGE)
+            wanted = (1 << end - at) - 1
+            if page is None or int.from_bytes(page, "little") >> (at & _OFFSET) & wanted != wanted:
+                return False
+            at = end
+        return True
+
     def update(self, addresses: Iterable[int]) -> None:
         """Add many."""
         for address in addresses:

@@ -58,7 +58,7 @@ class _Lane:
         yield from self._close()
 
     def _is_whole(self, first: int, objects: int) -> bool:
-        return objects <= MOST_OBJECTS and all(first + i in self._wanted for i in range(objects))
+        return objects <= MOST_OBJECTS and self._wanted.holds_range(first, objects)
 
     def _take(self, obj: Object) -> Iterator[Frame]:
         self._open.append(obj)
