@@ -12,6 +12,7 @@ from runstore.errors import InvalidInput
 from runstore.runs.index import mark_current
 from runstore.store.directory import Config, is_store, read_config, write_config
 from runstore.store.lmdb.store import LmdbStore
+from runstore.store.memory import MemoryStore
 from runstore.sync.connect import Access, open_remote
 from runstore.sync.exchange import ORIGIN
 from runstore.sync.fetch import Fetch, Fetched
@@ -28,15 +29,22 @@ def clone(
     *,
     omission: Omission | None = None,
     token_command: str | None = None,
+    dry_run: bool = False,
     progress: Progress = nothing,
 ) -> Fetched:
-    """Make a store in a directory and bring all that a remote has. Raises InvalidInput if a store is there, and what fetching raises."""
+    """Make a store in a directory and bring all that a remote has. Raises InvalidInput if a store is there, and what fetching raises.
+
+    With `dry_run` nothing is made, and what would come is returned.
+    """
     if is_store(directory):
         raise InvalidInput(
             f"there is a store in {directory} already", hint="name another directory, or pull into this one", kind="not-empty"
         )
     before = set(os.listdir(directory)) if os.path.isdir(directory) else None
     remote = open_remote(url, access)
+    if dry_run:
+        with remote, MemoryStore(access.tables) as nothing_yet:
+            return Fetch(nothing_yet, remote, ORIGIN, now=access.now, actor=access.actor, omission=omission, also_heads=True).run(dry_run=True)
     made = False
     try:
         with remote, LmdbStore.open(directory, access.tables, create=True) as store:

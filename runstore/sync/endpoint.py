@@ -17,6 +17,7 @@ from runstore.errors import Conflict, NotFound, Refused, RunstoreError, Unavaila
 from runstore.model.ids import LINK_BYTES
 from runstore.store.protocol import Reader, Store
 from runstore.sync import partial, updates
+from runstore.sync.collector import held_back
 from runstore.sync.frame import read_frame
 from runstore.sync.limits import SERVING, Limits
 from runstore.sync.marks import Marks
@@ -225,7 +226,9 @@ class Endpoint:
                 keep = True
                 yield _uploaded(spool)
             else:
-                yield self._commit(receiver, commit)
+                with held_back():
+                    committed = self._commit(receiver, commit)
+                yield committed
         except Unavailable as error:
             keep = error.kind == "disconnected"
             raise

@@ -16,6 +16,7 @@ from runstore.model.ids import Link
 from runstore.refs.names import MAX_BYTES
 from runstore.store.protocol import Reader, Store, Writer
 from runstore.sync.ancestry import spaced
+from runstore.sync.collector import held_back
 from runstore.sync.frame import open_frame
 from runstore.sync.limits import FETCHING, Limits
 from runstore.sync.partial import Omission
@@ -97,7 +98,8 @@ class Fetch:
         try:
             for attempt in range(self._attempts):
                 try:
-                    return self._attempt(dry_run)
+                    with held_back():
+                        return self._attempt(dry_run)
                 except RunstoreError as error:
                     if not is_disconnect(error) or attempt == self._attempts - 1:
                         raise

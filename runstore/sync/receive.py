@@ -16,6 +16,7 @@ from runstore.runs.index import Indexer
 from runstore.store.frames import Segment
 from runstore.store.protocol import Reader, Store, Writer
 from runstore.sync.ancestry import Ancestry
+from runstore.sync.collector import held_back
 from runstore.sync.frame import Frame, open_frame
 from runstore.sync.inspection import Inspection
 from runstore.sync.limits import Limits, Meter
@@ -92,6 +93,12 @@ class Receiver:
         """Steps 3 to 9: check every frame, object, list, run and link. `roots` are what refs shall point at. Raises Refused."""
         inspection = Inspection(reader, self._view, lambda number: open_frame(self.spool.frame(number)), most_body=self._limits.body)
         inspection.promised = self._promised
+        with held_back():
+            self._inspect(reader, inspection, roots)
+        self._inspected = inspection
+        return inspection
+
+    def _inspect(self, reader: Reader, inspection: Inspection, roots: Iterable[Link]) -> None:
         for frame in self.spool.frames():
             self._check_time()
             inspection.keeps = self.meter.raw <= _KEPT
@@ -103,8 +110,6 @@ class Receiver:
         inspection.finish(roots)
         self._check_order(inspection)
         self._check_merges(reader, inspection)
-        self._inspected = inspection
-        return inspection
 
     def _check_order(self, inspection: Inspection) -> None:
         """What leads to later frames goes into one transaction, and so into memory."""
@@ -136,7 +141,8 @@ class Receiver:
         last. `now` is microseconds since 1970 UTC; `source` names who promised what was left out.
         """
         assert self._inspected is not None, "inspect comes first"
-        return _Commit(self._store, self.spool, self._ids, self._kept, self._inspected, self.meter, source).run(move, now)
+        with held_back():
+            return _Commit(self._store, self.spool, self._ids, self._kept, self._inspected, self.meter, source).run(move, now)
 
     def close(self, *, keep: bool = False) -> None:
         """Remove the quarantine; with `keep`, an upload with a name stays to be resumed. Idempotent."""

@@ -71,7 +71,12 @@ def test_a_push_that_is_no_fast_forward_says_how_to_go_on(pair: Cli) -> None:
 
 
 def test_dry_runs_change_nothing(pair: Cli) -> None:
-    """push, pull and fetch say what would move."""
+    """clone, push, pull and fetch say what would move."""
+    told = pair("clone", "team", "third", "--dry-run", "--json").json
+    assert told["objects"] == pair("clone", "team", "fourth", "--json").json["objects"]
+    assert [(ref["ref"], ref["state"]) for ref in told["refs"]] == [("remotes/origin/main", "moved")]
+    assert "would make" in pair("clone", "team", "third", "--dry-run").err
+    assert not Path("third").exists()
     say(pair, "mine", "ours")
     say(pair, "team", "theirs")
     before = pair("--store", "mine", "refs", "--json").out, pair("--store", "team", "refs", "--json").out

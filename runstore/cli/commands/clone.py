@@ -7,11 +7,11 @@ from typing import Any
 
 from runstore.cli import exchanging
 from runstore.cli.context import Context
-from runstore.cli.declare import JSON, Command, argument, number, option
+from runstore.cli.declare import JSON, Command, argument, flag, number, option
 from runstore.cli.errors import say
 
 
-def run(context: Context, *, url: str, dir: str | None, json: bool, **asked: Any) -> None:
+def run(context: Context, *, url: str, dir: str | None, dry_run: bool, json: bool, **asked: Any) -> None:
     """Make a store in DIR with the refs of the store at URL and all that they lead to."""
     from runstore.cli.progress import Progress
     from runstore.sync.clone import clone, directory_for
@@ -19,7 +19,7 @@ def run(context: Context, *, url: str, dir: str | None, json: bool, **asked: Any
     place = dir or context.store or directory_for(url)
     omission = exchanging.omission_from(asked["depth"], asked["since"], asked["without"])
     with Progress("cloning", "objects") as progress:
-        fetched = clone(url, place, exchanging.access(exchanging.actor_name(context)), omission=omission, progress=progress.add)
+        fetched = clone(url, place, exchanging.access(exchanging.actor_name(context)), omission=omission, dry_run=dry_run, progress=progress.add)
     if json:
         context.out.json(
             {
@@ -27,10 +27,12 @@ def run(context: Context, *, url: str, dir: str | None, json: bool, **asked: Any
                 "refs": exchanging.fetched_json(fetched),
                 "objects": fetched.objects,
                 "bytes": fetched.bytes,
+                "dry_run": dry_run,
             }
         )
         return
-    say(f"made a store in {os.path.abspath(place)}: {exchanging.amount(fetched.objects, fetched.bytes)}")
+    done = "would make" if dry_run else "made"
+    say(f"{done} a store in {os.path.abspath(place)}: {exchanging.amount(fetched.objects, fetched.bytes)}")
 
 
 COMMAND = Command(
@@ -46,6 +48,7 @@ COMMAND = Command(
         choices=("output", "documents", "blobs"),
         help="Leave out outputs, documents or blobs. Repeatable.",
     ),
+    flag("--dry-run", help="Only say what would come."),
     JSON,
     help="""Make a store in DIR with all that the store at URL has: its heads, its tags and what they lead to.
 

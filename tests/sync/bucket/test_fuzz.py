@@ -5,7 +5,7 @@ from __future__ import annotations
 from contextlib import suppress
 from io import BytesIO
 
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from runstore.errors import InvalidInput, Refused
@@ -44,6 +44,7 @@ def test_a_root_with_other_bytes_is_read_or_refused(edits: list[tuple[int, int]]
         read_root(_edit(ROOT.to_bytes(), edits, length))
 
 
+@settings(suppress_health_check=[HealthCheck.too_slow], deadline=None)  # the first draw of a text makes tables of all characters
 @given(st.dictionaries(KEYS, VALUES, max_size=8))
 def test_a_root_of_any_values_is_read_or_refused(value: dict[str, object]) -> None:
     """A root that is sealed as it should be, of anything that can be sealed."""
