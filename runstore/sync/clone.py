@@ -44,7 +44,7 @@ def clone(
     remote = open_remote(url, access)
     if dry_run:
         with remote, MemoryStore(access.tables) as nothing_yet:
-            return Fetch(nothing_yet, remote, ORIGIN, now=access.now, actor=access.actor, omission=omission, also_heads=True).run(dry_run=True)
+            return Fetch(nothing_yet, remote, ORIGIN, now=access.now, actor=access.actor, omission=omission).run(dry_run=True)
     made = False
     try:
         with remote, LmdbStore.open(directory, access.tables, create=True) as store:

@@ -19,7 +19,8 @@ def run(context: Context, *, url: str, dir: str | None, dry_run: bool, json: boo
     place = dir or context.store or directory_for(url)
     omission = exchanging.omission_from(asked["depth"], asked["since"], asked["without"])
     with Progress("cloning", "objects") as progress:
-        fetched = clone(url, place, exchanging.access(exchanging.actor_name(context)), omission=omission, dry_run=dry_run, progress=progress.add)
+        access = exchanging.access(exchanging.actor_name(context))
+        fetched = clone(url, place, access, omission=omission, dry_run=dry_run, progress=progress.add)
     if json:
         context.out.json(
             {
