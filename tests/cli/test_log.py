@@ -72,6 +72,20 @@ def test_the_graph_shows_where_refs_part(filled: Cli) -> None:
     assert [line.split("  ")[0].rstrip("0123456789abcdef") for line in drawn] == ["* ", "| * ", "|/", "* ", "* "]
 
 
+def test_what_changed_along_no_log_is_told(cli: Cli) -> None:
+    """Where each log has one prompt, `--changed prompt` says so, and that `--against` compares across logs, which finds the other one."""
+    for ref, prompt in (("a", "Be kind."), ("b", "Be brief.")):
+        for number in range(2):
+            cli.add(**run_at(number, nonce=f"{ref}{number}", ref=ref, prompt=prompt))
+    told = cli("log", "--changed", "prompt")
+    assert (told.out, told.err) == (
+        "",
+        "along no log does prompt differ from the execution before\nhint: --against REV compares every execution with one\n",
+    )
+    assert sorted(nonces(cli, "--changed", "prompt", "--against", "a")) == sorted("b0b1")
+    assert cli("log", "--changed", "prompt", "--until", "1 day ago").err == ""
+
+
 def test_an_error_stands_out_in_words(cli: Cli) -> None:
     """What did not end well is marked without colour too."""
     cli.add(**run_at(0, status="error", output=None))

@@ -93,7 +93,7 @@ def _run_or_request(reader: Reader, target: Link) -> Link:
 
 
 def _told(entries: Iterator[Entry], wanted: Filter) -> Iterator[Entry]:
-    """Yield the entries; where there are none, tell of a slot in the filters that is none of those that runs usually have."""
+    """Yield the entries; where there are none, tell what may be the reason: a slot that no run has, or logs along which nothing changed."""
     entry = None
     for entry in entries:
         yield entry
@@ -103,6 +103,10 @@ def _told(entries: Iterator[Entry], wanted: Filter) -> Iterator[Entry]:
         if name not in _NAMES:
             say(f"nothing here has a slot {name!r}")
             say(f"hint: {near_hint(name, _NAMES, 'slots are ' + ', '.join((*CORE_SLOTS, *FURTHER_SLOTS)))}")
+            return
+    if wanted == Filter(changed=wanted.changed) and wanted.changed and wanted.against is None:
+        say(f"along no log does {wanted.changed} differ from the execution before")
+        say("hint: --against REV compares every execution with one")
 
 
 def _matching(reader: Reader, wanted: Filter, entries: Iterator[Entry]) -> Iterator[tuple[Entry, bool]]:
