@@ -10,8 +10,9 @@ if TYPE_CHECKING:
     from runstore.capture.scopes import record, recorded
     from runstore.model.run import Run
     from runstore.model.trees import ABSENT, UNKNOWN
-    from runstore.repo import Repo, clone
-    from runstore.repo import open_repo as open
+    from runstore.opening import clone
+    from runstore.opening import open_repo as open
+    from runstore.repo import Repo
     from runstore.reproduce.replay.replaying import replay
 
 __version__ = "0.1.0"
@@ -28,10 +29,10 @@ _PLACES = {
     "Run": ("runstore.model.run", "Run"),
     "async_client": ("runstore.capture.clients", "async_client"),
     "client": ("runstore.capture.clients", "client"),
-    "clone": ("runstore.repo", "clone"),
+    "clone": ("runstore.opening", "clone"),
     "drain": ("runstore.capture.instrumenting", "drain"),
     "instrument": ("runstore.capture.instrumenting", "instrument"),
-    "open": ("runstore.repo", "open_repo"),
+    "open": ("runstore.opening", "open_repo"),
     "record": ("runstore.capture.scopes", "record"),
     "recorded": ("runstore.capture.scopes", "recorded"),
     "recording_transport": ("runstore.capture.clients", "recording_transport"),

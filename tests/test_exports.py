@@ -9,7 +9,8 @@ import runstore
 from runstore.capture import clients, instrumenting, scopes
 from runstore.model.run import Run
 from runstore.model.trees import ABSENT, UNKNOWN
-from runstore.repo import Repo, clone, open_repo
+from runstore.opening import clone, open_repo
+from runstore.repo import Repo
 from runstore.reproduce.replay import replaying
 from tests.transcripts import ROOT
 

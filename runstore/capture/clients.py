@@ -51,7 +51,7 @@ def recording_transport(
     module = _module(library)
     place = store_directory(store)
     if not is_store(place):
-        from runstore.repo import open_repo
+        from runstore.opening import open_repo
 
         open_repo(place, create=True).close()
     label = {name: item for name, item in (("ref", ref), ("session", session)) if item}

@@ -75,7 +75,7 @@ class Recording:
             return record_seen(self._open(), seen)
 
     def _open(self) -> Repo:
-        from runstore.repo import open_repo
+        from runstore.opening import open_repo
 
         if self._repo is None:
             options = self.recorder.options
@@ -140,7 +140,7 @@ def instrument(
             return patches.install()  # whoever started this program records it
     place = store_directory(store)
     if not is_store(place):
-        from runstore.repo import open_repo
+        from runstore.opening import open_repo
 
         open_repo(place, create=True).close()
     said = {"ref": ref, "session": session, "notes": dict(notes) if notes else None, "actor": actor}
@@ -192,7 +192,7 @@ def drain(store: str | os.PathLike[str] | None = None) -> int:
         if _current is not None and _current.recorder.options.store == place:
             return _current.drain().recorded
     from runstore.capture.drain import drain as put
-    from runstore.repo import open_repo
+    from runstore.opening import open_repo
 
     with open_repo(place) as repo:
         return put(repo).recorded

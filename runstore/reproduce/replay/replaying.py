@@ -17,7 +17,8 @@ from runstore.capture.tap.active import put_on, take_off
 from runstore.capture.tap.handler import PASS, Call, Handler, Reply, Turn
 from runstore.capture.wanted import wanted
 from runstore.errors import InvalidInput, NotRecorded
-from runstore.repo import Repo, open_repo
+from runstore.opening import open_repo
+from runstore.repo import Repo
 from runstore.reproduce.replay.choosing import parse_choice
 from runstore.reproduce.replay.library import Hit, Library
 
