@@ -64,12 +64,12 @@ def import_files(
 
     module = import_module("runstore.capture.importers." + format.replace("-", "_"))
     reader: Any = module.reader(**options) if hasattr(module, "reader") else module
-    sources = [(inputs.name_of(file), _opened(file)) for file in files]
+    opened = sources(files)
     repo = context.repo_to_write()
     redactor = redaction.redactor_of(repo, choice)
     with Progress("importing", "calls") as progress:
         outcome = import_entries(
-            repo, format, reader.read, sources, ref=ref, redactor=redactor, rest=getattr(reader, "rest", None), progress=progress.add
+            repo, format, reader.read, opened, ref=ref, redactor=redactor, rest=getattr(reader, "rest", None), progress=progress.add
         )
     _tell(outcome)
     if json and report:
@@ -83,6 +83,11 @@ def import_files(
             for line in table(outcome.report):
                 context.out.line(line)
     return PARTLY if outcome.skipped else DONE
+
+
+def sources(files: Sequence[str]) -> list[tuple[str, AbstractContextManager[BinaryIO]]]:
+    """Return files by name, to be opened when their turn comes. Raises NotFound for one that cannot be read."""
+    return [(inputs.name_of(file), _opened(file)) for file in files]
 
 
 def _opened(file: str) -> AbstractContextManager[BinaryIO]:

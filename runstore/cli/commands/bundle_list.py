@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from runstore.cli import safe
 from runstore.cli.context import Context
-from runstore.cli.declare import JSON, Command, argument
+from runstore.cli.declare import JSON, Command, argument, flag
 
 
-def run(context: Context, *, file: str, json: bool) -> None:
-    """List the refs of a bundle and what it builds on. Needs no store."""
+def run(context: Context, *, file: str, text: bool, json: bool) -> None:
+    """List the refs of a bundle and what it builds on, or all that its calls say. Needs no store."""
     from runstore.sync.bundle import open_header
 
+    if text:
+        _tell(context, file)
+        return
     header = open_header(file)
     if json:
         refs = [{"name": name, "target": str(link)} for name, link in header.refs.items()]
@@ -22,10 +25,30 @@ def run(context: Context, *, file: str, json: bool) -> None:
         context.out.line(f"{link.hex}  (builds on this)")
 
 
+def _tell(context: Context, file: str) -> None:
+    from runstore.cli import bundletext
+    from runstore.opening import open_repo
+    from runstore.sync.bundle import open_header
+
+    refs = open_header(file).refs
+    with open_repo(file, actor="") as repo:
+        context.out.page()
+        context.out.lines(bundletext.lines(refs, repo.fetch))
+
+
 COMMAND = Command(
     run,
     argument("FILE"),
+    flag("--text", help="Print the calls themselves, as lines: for `git diff`."),
     JSON,
-    help="""List the refs of a bundle, and the executions that a receiver must have. Needs no store.""",
-    examples="runstore bundle list week.runs",
+    help="""List the refs of a bundle, and the executions that a receiver must have. Needs no store.
+
+With --text the calls of each ref are printed, oldest first, with all that was asked and answered, a thing a line; what an earlier call of
+the ref said is named only. So git can show what changed in a bundle:
+
+    git config diff.runstore.textconv "runstore bundle list --text"
+
+and `*.runs diff=runstore` in .gitattributes.""",
+    examples="""runstore bundle list week.runs
+runstore bundle list --text tests/recordings/test_agent.runs""",
 )
