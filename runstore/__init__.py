@@ -7,7 +7,10 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from runstore.capture.clients import async_client, client, recording_transport
     from runstore.capture.instrumenting import drain, instrument, stats, uninstrument
+    from runstore.capture.langchain import langchain_handler
+    from runstore.capture.mcp import mcp_session
     from runstore.capture.scopes import record, recorded
+    from runstore.capture.tools import tool
     from runstore.model.run import Run
     from runstore.model.trees import ABSENT, UNKNOWN
     from runstore.opening import clone
@@ -17,8 +20,8 @@ if TYPE_CHECKING:
 
 __version__ = "0.1.0"
 __all__ = [
-    "ABSENT", "UNKNOWN", "Repo", "Run", "__version__", "async_client", "client", "clone", "drain", "instrument", "open", "record",
-    "recorded", "recording_transport", "replay", "stats", "uninstrument",
+    "ABSENT", "UNKNOWN", "Repo", "Run", "__version__", "async_client", "client", "clone", "drain", "instrument", "langchain_handler",
+    "mcp_session", "open", "record", "recorded", "recording_transport", "replay", "stats", "tool", "uninstrument",
 ]  # fmt: skip
 
 # Imported when first used: a program that asks for a version, or a command that reads, need not wait for the rest.
@@ -32,12 +35,15 @@ _PLACES = {
     "clone": ("runstore.opening", "clone"),
     "drain": ("runstore.capture.instrumenting", "drain"),
     "instrument": ("runstore.capture.instrumenting", "instrument"),
+    "langchain_handler": ("runstore.capture.langchain", "langchain_handler"),
+    "mcp_session": ("runstore.capture.mcp", "mcp_session"),
     "open": ("runstore.opening", "open_repo"),
     "record": ("runstore.capture.scopes", "record"),
     "recorded": ("runstore.capture.scopes", "recorded"),
     "recording_transport": ("runstore.capture.clients", "recording_transport"),
     "replay": ("runstore.reproduce.replay.replaying", "replay"),
     "stats": ("runstore.capture.instrumenting", "stats"),
+    "tool": ("runstore.capture.tools", "tool"),
     "uninstrument": ("runstore.capture.instrumenting", "uninstrument"),
 }
 

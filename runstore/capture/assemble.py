@@ -184,7 +184,7 @@ def _fields(exchange: Exchange, label: Label, decoded: Decoded, answer: Answer |
         "status": _status(exchange, answer),
         "started": exchange.started,
         "ended": exchange.ended,
-        "wire": decoded.wire,
+        "wire": decoded.wire or None,
         "notes": notes or None,
     }
     if answer is not None:

@@ -101,6 +101,13 @@ def current() -> Scope | None:
     return _current.get()
 
 
+def note(key: str, value: Mapping[str, Any]) -> None:
+    """Add to the map `key` of the notes of the innermost scope, for calls from here on; nothing where there is no scope."""
+    scope = _current.get()
+    if scope is not None:
+        scope.notes = {**scope.notes, key: {**scope.notes.get(key, {}), **value}}
+
+
 def record(
     ref: str | None = None, *, session: str | None = None, scope: str | None = None, notes: Mapping[str, Any] | None = None
 ) -> Scope:

@@ -13,7 +13,7 @@ from runstore.errors import InvalidInput
 _PATHS = re.compile(
     r".*(?:/chat/completions|/completions|/embeddings|/responses(?:/compact|/input_tokens)?|/messages(?:/count_tokens)?"
     r"|:(?:streamR|r)awPredict|:(?:g|streamG)enerateContent|/converse(?:-stream)?|/invoke(?:-with-response-stream)?"
-    r"|/v[12]/chat|/v1/generate|/api/(?:chat|generate|embed|embeddings))/?"
+    r"|/v[12]/chat|/v1/generate|/api/(?:chat|generate|embed|embeddings)|/runstore\.tool)/?"
 )
 
 

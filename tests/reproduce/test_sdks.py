@@ -220,10 +220,12 @@ def test_every_recorded_chat_is_replayed_with_the_same_text(recordings: Path | N
             except TypeError:
                 counts[one.api, "the SDK cannot read what came"] += 1
                 continue
-        for streamed in (False, True):
+        forms = (False,) if "/ai21.j2" in one.sent.url else (False, True)  # Bedrock streams every family but this
+        for streamed in forms:
             assert replayed(repo, one.execution, one.api, one.sent, streamed=streamed) == expected, (one.source, streamed)
-        counts[one.api, "same text in both forms"] += 1
+        counts[one.api, "same text in both forms" if len(forms) > 1 else "same text, has one form"] += 1
     print("\n" + "\n".join(f"{api:20} {fact:32} {number}" for (api, fact), number in sorted(counts.items())))
     total = Counter(fact for (_, fact), number in counts.items() for _ in range(number))
-    assert total["served"] == total["same text in both forms"] + total["the SDK cannot read what came"]
+    same = total["same text in both forms"] + total["same text, has one form"]
+    assert total["served"] == same + total["the SDK cannot read what came"]
     assert total["same text in both forms"] > 1000

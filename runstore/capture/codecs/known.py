@@ -17,6 +17,7 @@ from runstore.capture.codecs.openai_chat import OpenAIChat
 from runstore.capture.codecs.openai_completions import OpenAICompletions
 from runstore.capture.codecs.openai_embeddings import OpenAIEmbeddings
 from runstore.capture.codecs.openai_responses import OpenAIResponses
+from runstore.capture.codecs.tool_call import TOOL
 from runstore.capture.codecs.urls import Headers
 from runstore.errors import InvalidInput
 
@@ -37,12 +38,12 @@ CODECS: tuple[Codec, ...] = (
     OpenAICompletions(),
     OpenAIEmbeddings(),
 )
-"""Every codec, in the order in which they are asked. Each has a `name` and a `version`."""
+"""Every codec of an API, in the order in which they are asked. Each has a `name` and a `version`."""
 
 
 def codec_for(url: str, method: str, headers: Headers = (), body: bytes = b"") -> Codec | None:
     """Return the codec of a call; None if no API here has such calls."""
-    return next((codec for codec in CODECS if codec.match(url, method, headers)), None)
+    return next((codec for codec in (*CODECS, TOOL) if codec.match(url, method, headers)), None)
 
 
 def codec_named(wire: Mapping[str, Any]) -> Codec:

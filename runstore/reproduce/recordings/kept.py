@@ -10,6 +10,7 @@ from collections.abc import Iterable
 from typing import Any, NamedTuple
 
 from runstore.capture.assemble import Assembled
+from runstore.capture.codecs.tool_call import TOOL
 from runstore.capture.importers.naming import nonce_of
 from runstore.model.executions import Execution, encode_execution
 from runstore.model.ids import Link, Object
@@ -32,14 +33,15 @@ class Kept(NamedTuple):
 
 
 def is_served(made: Assembled) -> bool:
-    """True if the call can be answered from its recording: it ended whole, and well."""
-    return made.fields["status"] == "ok" and made.fields.get("response") is not None
+    """True if the call can be answered from its recording: it ended whole, and well, or it is what a tool raised."""
+    ended = made.fields["status"] == "ok" or (made.fields["status"] == "error" and made.facts.api == TOOL.name)
+    return ended and made.fields.get("response") is not None
 
 
 def keep(made: Assembled) -> Kept:
     """Return what is kept of a call that was just made."""
     fields = made.fields
-    wire, response = dict(fields["wire"]), dict(fields["response"])
+    wire, response = dict(fields["wire"] or {}), dict(fields["response"])
     response.pop("headers", None)
     if "headers" in wire:
         wire["headers"] = {name: value for name, value in wire["headers"].items() if name in _HEADERS}
@@ -49,7 +51,7 @@ def keep(made: Assembled) -> Kept:
         "output": fields.get("output"),
         "usage": fields.get("usage"),
         "response": response,
-        "wire": wire,
+        "wire": wire or None,
         "notes": notes or None,
     }
     draft = compose.draft(made.run, "", stated)

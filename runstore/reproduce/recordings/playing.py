@@ -25,7 +25,7 @@ from runstore.reproduce.recordings.kept import Kept, is_served, keep
 from runstore.reproduce.recordings.names import shown
 from runstore.reproduce.recordings.same import answer, same_answer
 from runstore.reproduce.replay.choosing import SEQUENCE, Choice
-from runstore.reproduce.replay.library import Asked, Hit, Library
+from runstore.reproduce.replay.library import Asked, Hit, Library, is_answer
 from runstore.reproduce.replay.nearest import Candidate, nearest_of
 from runstore.reproduce.replay.replaying import AUTO, REPLAY, Replayer
 
@@ -163,4 +163,4 @@ class Player(Replayer):
 
 
 def _is_answer(call: Call) -> bool:
-    return call.execution.status == "ok" and call.execution.response is not None
+    return is_answer(call.execution)

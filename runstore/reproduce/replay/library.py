@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 from runstore.capture.codecs import Answer, Codec, codec_for
+from runstore.capture.codecs.tool_call import TOOL
 from runstore.capture.tap.handler import Call
 from runstore.errors import NotRecorded
 from runstore.model.executions import Execution, decode_execution
@@ -21,6 +22,11 @@ from runstore.runs.lookup import executions_of, runs_of_request
 from runstore.runs.view import ExecutionView, read_content
 
 _KEPT_BYTES = 16 << 20
+
+
+def is_answer(execution: Execution) -> bool:
+    """True for a whole answer: one with status ok, or an error, which counts as one where a tool raised it."""
+    return execution.status in ("ok", "error") and execution.response is not None
 
 
 class Asked(NamedTuple):
@@ -58,7 +64,8 @@ class Library:
 
     def find(self, asked: Asked, caller: str = "") -> Hit:
         """Return the recorded answer to a call. Raises NotRecorded, which names the nearest recorded request and what differs from it."""
-        answers = self.answers(asked.run.request_id)
+        tool = asked.codec is TOOL  # what a tool raised is its answer
+        answers = [one for one in self.answers(asked.run.request_id) if tool or one[1].status == "ok"]
         if caller:
             answers = [one for one in answers if (one[1].notes or {}).get("scope") == caller] or answers
         if not answers:
@@ -74,12 +81,11 @@ class Library:
         return Hit(chosen[0].link, response)
 
     def answers(self, request: bytes) -> list[tuple[Object, Execution]]:
-        """Return the complete answers to a request in the order in which they began."""
+        """Return what came to a request, complete answers and errors, in the order in which they began."""
         with self._repo.read() as reader:
             objects = [obj for run in runs_of_request(reader, request) for obj in executions_of(reader, run.id)]
         both = [(obj, decode_execution(obj.body)) for obj in objects]
-        found = [one for one in both if one[1].status == "ok" and one[1].response is not None]
-        return sorted(found, key=lambda one: one[1].started or 0)
+        return sorted((one for one in both if is_answer(one[1])), key=lambda one: one[1].started or 0)
 
     def _response(self, asked: Asked, obj: Object, execution: Execution) -> Served | None:
         form = form_of(asked.codec, asked.url, asked.wire)
@@ -92,7 +98,7 @@ class Library:
         output = None if execution.output is None else read_content(execution.output, fetch)
         runtime = view.run["runtime"] if view.run is not None else None
         answer = Answer(
-            "ok",
+            str(execution.status),
             list(output) if output is not None and not isinstance(output, str | bytes | dict | int | float) else output,
             runtime if isinstance(runtime, dict) else None,
             dict(execution.usage) if execution.usage is not None else None,
@@ -114,7 +120,7 @@ class Library:
 
     def _miss(self, asked: Asked) -> NotRecorded:
         with self._repo.read() as reader:
-            found = nearest(reader, self._repo.store, asked.run, now=self._repo.now())
+            found = nearest(reader, asked.run)
         fact = f"no recorded execution answers the request {asked.run.request_id.hex()[:12]}"
         if found is None:
             return NotRecorded(fact, hint="nothing like it is recorded in this store")

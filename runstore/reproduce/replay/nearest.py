@@ -1,20 +1,32 @@
-"""The recorded request that is nearest to one that was not recorded, and how the two differ, component by component."""
+"""The recorded request that is nearest to one that was not recorded, and how the two differ, component by component.
+
+What it looks at is bounded, however large the store: the newest executions, and the runs that refer to the components and messages of the
+request, the newest of them. Among these the one with the most equal components is taken, and of several such the closest in the others.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import suppress
+from heapq import nlargest
+from itertools import islice
 from typing import Any, NamedTuple
 
+from runstore.errors import NotFound
+from runstore.model.executions import decode_execution_trusted
 from runstore.model.ids import Kind, Link, Object
+from runstore.model.lists import elements
 from runstore.model.run import Run
 from runstore.model.trees import decode_tree_trusted
 from runstore.query.diff import Component, diff
-from runstore.query.filters import Filter
-from runstore.query.log import log
-from runstore.store.protocol import Reader, Store
+from runstore.reproduce.replay.closeness import closeness, equal
+from runstore.runs.tables import REFERRERS, RUN_EXECUTIONS, TIME_BYTES, TIMES, WINDOW, WINDOW_SHIFT
+from runstore.store.protocol import ADDRESS_BYTES, Reader
 
-MOST = 500
-"""So many of the newest executions are looked at: an error message need not search for long."""
+NEWEST = 300
+"""So many of the newest executions are looked at."""
+WINDOWS, PARTS, COMPARED = 6, 24, 48
+"""So many stretches of the store are searched for what refers to a part, so many parts are looked up, so many runs compared in full."""
 
 
 class Candidate(NamedTuple):
@@ -41,27 +53,72 @@ class Nearest(NamedTuple):
         return "; ".join(self.lines)
 
 
-def nearest(reader: Reader, store: Store, run: Run, *, now: int) -> Nearest | None:
-    """Return the newest execution whose request shares the most components with a run; None in a store without executions."""
-    return nearest_of(reader, run, (Candidate(entry.link, entry.execution.run) for entry in log(store, (), Filter(limit=MOST), now=now)))
+def nearest(reader: Reader, run: Run) -> Nearest | None:
+    """Return an execution of the recorded request that is closest to a run, the newest of several; None in a store without executions."""
+    return nearest_of(reader, run, _candidates(_Beside(reader, run), run))
 
 
 def nearest_of(reader: Reader, run: Run, candidates: Iterable[Candidate]) -> Nearest | None:
-    """Return the first of the executions whose request shares the most components with a run; None where there are none."""
-    best: tuple[int, Link, Link] | None = None
-    seen: set[bytes] = set()
+    """Return the one of some executions whose request is closest to a run, the first of several; None where there are none."""
+    beside = _Beside(reader, run)
+    found: dict[bytes, tuple[Link, Any]] = {}
     for execution, other in candidates:
-        if other is None or other.id in seen:
-            continue
-        seen.add(other.id)
-        slots = decode_tree_trusted(reader.get(other.id).body)
-        score = sum(slots.get(name) == slot for name, slot in run.slots.items() if name != "runtime")
-        if best is None or score > best[0]:
-            best = (score, execution, other)
-    if best is None:
+        if other is not None and other.id not in found:
+            with suppress(NotFound):  # a partial clone may lack the runs of the executions that it has
+                found[other.id] = execution, decode_tree_trusted(reader.get(other.id).body)
+    slots = run.slots
+    best = nlargest(COMPARED, found.items(), key=lambda one: equal(slots, one[1][1]))
+    if not best:
         return None
-    found = diff(_Beside(reader, run), best[2], run.link)
-    return Nearest(best[1], tuple(one for one in found.components if one.slot != "runtime"))
+    closest, (execution, _) = max(best, key=lambda one: closeness(slots, one[1][1], beside.get))
+    components = diff(beside, Link(Kind.TREE, closest), run.link).components
+    return Nearest(execution, tuple(one for one in components if one.slot != "runtime"))
+
+
+def _candidates(reader: _Beside, run: Run) -> Iterator[Candidate]:
+    """Yield the newest executions, then those of the runs that refer to a part of the request, the newest first."""
+    for row in islice(reader.rows(TIMES.name, reverse=True), NEWEST):
+        obj = reader.at(int.from_bytes(row[TIME_BYTES:], "big"))
+        yield Candidate(obj.link, decode_execution_trusted(obj.body).run)
+    for part in islice(_parts(reader, run), PARTS):
+        for obj in _referring(reader, part):
+            above = _referring(reader, obj.id) if obj.kind == Kind.LIST else (obj,)
+            for tree in above:
+                execution = _newest_execution(reader, tree.id) if tree.kind == Kind.TREE else None
+                if execution is not None:
+                    yield Candidate(execution, tree.link)
+
+
+def _parts(reader: _Beside, run: Run) -> Iterator[bytes]:
+    """Yield what tells a request from others: the components, those of one request alone first, then its messages, the last one first."""
+    for name in ("history", "extra", "documents", "prompt", "output_format", "tools", "parameters"):
+        slot = run.slots.get(name)
+        if isinstance(slot, Link):
+            yield slot.id
+    history = run.slots.get("history")
+    if isinstance(history, Link) and history.kind == Kind.LIST:
+        messages = list(islice(elements(history, reader.get), 1000))
+        for link in (*messages[:-8:-1], *messages[:4]):
+            yield link.id
+
+
+def _referring(reader: _Beside, id: bytes) -> Iterator[Object]:
+    """Yield what links to an object directly, the newest first, of the last stretches of the store that hold such."""
+    address = reader.stored_address(id)
+    if address is None:
+        return
+    for row in islice(reader.rows(REFERRERS.name, address.to_bytes(ADDRESS_BYTES, "big"), reverse=True), WINDOWS):
+        first = int.from_bytes(row[ADDRESS_BYTES:], "big") << WINDOW_SHIFT
+        for _, obj in reversed(list(reader.between(first, first + WINDOW))):
+            if id in obj.body and obj.kind in (Kind.TREE, Kind.LIST):
+                yield obj
+
+
+def _newest_execution(reader: _Beside, run: bytes) -> Link | None:
+    """Return the newest execution of a run; None for a tree that never ran."""
+    address = reader.stored_address(run)
+    row = None if address is None else next(reader.rows(RUN_EXECUTIONS.name, address.to_bytes(ADDRESS_BYTES, "big"), reverse=True), None)
+    return None if row is None else reader.at(int.from_bytes(row[ADDRESS_BYTES:], "big")).link
 
 
 def told(one: Component) -> str:
@@ -72,13 +129,11 @@ def told(one: Component) -> str:
 
 
 def _detail(one: Component) -> str:
-    from runstore.query.content import as_json, one_line
+    from runstore.query.content import one_line
 
     if one.keys:
-        first = one.keys[0]
         more = f" and {len(one.keys) - 1} more" if len(one.keys) > 1 else ""
-        sides = {"added": f"added, {as_json(first.new)}", "removed": f"removed, was {as_json(first.old)}"}
-        return f"{one.slot}.{first.path}: " + one_line(sides.get(first.change, f"{as_json(first.old)} → {as_json(first.new)}"), 120) + more
+        return f"{one.slot}." + one_line(_key(one.keys[0]), 120) + more
     if one.tools is not None:
         named = [f"+{name}" for name in one.tools.added] + [f"-{name}" for name in one.tools.removed]
         named += [f"~{change.name}" for change in one.tools.changed] + (["another order"] if one.tools.reordered else [])
@@ -88,8 +143,19 @@ def _detail(one: Component) -> str:
         at = change.new_index if change.new_index is not None else change.old_index
         if change.text is not None and change.text.hunks:
             return f"{one.slot}/{at}: {_lines(change.text)}"
+        called = [f"{call.name} {key}" for call in (change.calls.changed if change.calls else ()) for key in map(_key, call.keys)]
+        keys = called or [_key(key) for key in change.keys]
+        if keys:
+            return f"{one.slot}/{at}: " + one_line(", ".join(keys), 120)
         return f"{one.slot}/{at} {change.change}: {one_line(change.preview or change.label, 80)}"
     return f"{one.slot}: {_lines(one.text)}" if one.text is not None and one.text.hunks else one.slot
+
+
+def _key(key: Any) -> str:
+    from runstore.query.content import as_json
+
+    sides = {"added": f"added, {as_json(key.new)}", "removed": f"removed, was {as_json(key.old)}"}
+    return f"{key.path}: " + sides.get(key.change, f"{as_json(key.old)} → {as_json(key.new)}")
 
 
 def _lines(text: Any) -> str:
@@ -114,6 +180,11 @@ class _Beside:
 
     def find(self, id: bytes) -> Any:
         return (0, self._own[id]) if id in self._own else self._reader.find(id)
+
+    def stored_address(self, id: bytes) -> int | None:
+        """Return where the store has an object."""
+        found: int | None = self._reader.address(id)
+        return found
 
     def address(self, id: bytes) -> int | None:
         own = self._own.get(id)

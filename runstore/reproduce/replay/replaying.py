@@ -36,9 +36,9 @@ class Replayed(Turn):
     @property
     def reply(self) -> Reply:
         """The recorded answer."""
-        media_type, body = self._hit.response
+        media_type, body, status = self._hit.response
         headers = (("content-type", media_type), ("content-length", str(len(body))), ("x-runstore-execution", self._hit.execution.hex))
-        return Reply(200, headers, (body,))
+        return Reply(status, headers, (body,))
 
 
 class Compared(NamedTuple):
@@ -190,7 +190,7 @@ def replay(
 def _compared(library: Library, handler: Replayer) -> Compared:
     same = different = new = 0
     for request, before in handler.requests.items():
-        answers = library.answers(request)
+        answers = [one for one in library.answers(request) if one[1].status == "ok"]
         old = {execution.output for obj, execution in answers if obj.id in before}
         now = {execution.output for obj, execution in answers if obj.id not in before}
         if not old:

@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 from runstore.capture.codecs import Answer, Codec
 from runstore.capture.codecs.framing import json_bytes
 from runstore.capture.codecs.restream import STREAMS
+from runstore.capture.codecs.tool_call import TOOL
 from runstore.errors import InvalidInput
 from runstore.model.ids import Link
 
@@ -29,10 +30,11 @@ class Form(NamedTuple):
 
 
 class Served(NamedTuple):
-    """A response: its content type and its body. The status is 200: only complete answers with status ok are served."""
+    """A response. Only complete answers are served: the status is 200 but for a tool that raised an error."""
 
     media_type: str
     body: bytes
+    status: int = 200
 
 
 def form_of(codec: Codec, url: str, wire: Mapping[str, Any]) -> Form:
@@ -54,7 +56,7 @@ def served(codec: Codec, answer: Answer, form: Form, blob: Callable[[Link], byte
     except InvalidInput:
         return None
     if not form.streamed:
-        return Served(JSON, json_bytes(body))
+        return Served(JSON, json_bytes(body), answer.response["status"] if codec is TOOL else 200)
     if form.array:
         return Served(JSON, json_bytes([body]))
     if not form.counted:

@@ -1,0 +1,86 @@
+"""Calls of tools: what `@runstore.tool` and the MCP session show to a handler, as a request and its answer.
+
+They never lie on a wire: the URL names no machine, and no envelope is kept, so that nothing can send one again.
+Source: docs/spec/wire/runstore.tool.md.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import Any
+from urllib.parse import urlsplit
+
+from runstore.capture.codecs.contract import ERROR, OK, STYLED, UNREAD, Answer, Decoded, Request, Unresolved
+from runstore.capture.codecs.framing import json_bytes
+from runstore.capture.codecs.media import Blob
+from runstore.capture.codecs.urls import Headers, read_url
+from runstore.errors import InvalidInput
+from runstore.model.trees import ABSENT
+
+HOST, PATH = "tools.localhost", "/runstore.tool"
+URL = f"http://{HOST}{PATH}"
+_KEYS = ("name", "server", "arguments")
+
+
+class ToolCall:
+    """The codec `runstore.tool`."""
+
+    name = "runstore.tool"
+    version = 1
+
+    def match(self, url: str, method: str, headers: Headers = ()) -> bool:
+        """True for the one URL of tool calls."""
+        parts = urlsplit(url)
+        return method == "POST" and (parts.hostname, parts.path) == (HOST, PATH)
+
+    def decode_request(self, url: str, headers: Headers, body: bytes) -> Decoded:
+        """See `Codec`."""
+        read_url(url)
+        try:
+            told = json.loads(body)
+        except (ValueError, RecursionError):
+            return self.keep_request(url, headers, body)
+        if not isinstance(told, dict) or not isinstance(told.get("name"), str) or not told.keys() <= set(_KEYS):
+            return self.keep_request(url, headers, body)
+        model = {"api": self.name, "name": told["name"], **({"server": told["server"]} if "server" in told else {})}
+        call = {"type": "function_call", "name": told["name"], "arguments": told.get("arguments")}
+        nothing = dict.fromkeys(("prompt", "parameters", "documents", "tools"), ABSENT)
+        return Decoded({"model": model, **nothing, "history": [call]}, {}, STYLED)
+
+    def keep_request(self, url: str, headers: Headers, body: bytes) -> Decoded:
+        """See `Codec`."""
+        return Decoded({"model": {"api": self.name}, "extra": {"body": body}}, {}, UNREAD)
+
+    def rebuild_request(self, slots: Mapping[str, Any], wire: Mapping[str, Any], blob: Blob | None = None) -> Request:
+        """See `Codec`."""
+        kept = slots["extra"]["body"] if isinstance(slots.get("extra"), dict) else None
+        if kept is not None:
+            return Request("POST", PATH, {}, kept if isinstance(kept, bytes) else blob(kept) if blob else b"")
+        model, call = slots["model"], slots["history"][0]
+        server = {"server": model["server"]} if "server" in model else {}
+        return Request("POST", PATH, {}, json_bytes({"name": model["name"], **server, "arguments": call["arguments"]}))
+
+    def unresolved(self, slots: Mapping[str, Any], wire: Mapping[str, Any]) -> tuple[Unresolved, ...]:
+        """A call of a tool holds all that it says."""
+        return ()
+
+    def decode_response(self, status: int, headers: Headers, body: bytes, asked: Mapping[str, Any] | None = None) -> Answer:
+        """See `Codec`. What a tool raised is an answer with status error."""
+        try:
+            told = json.loads(body)
+        except ValueError as error:
+            raise InvalidInput("what a tool answered is no JSON", kind="bad-response") from error
+        runtime = told.pop("runtime", None) or None
+        if status != 200:
+            return Answer(ERROR, None, runtime, None, {"status": status, "body": told})
+        return Answer(OK, [told.pop("result", None)], runtime, None, {"status": status, "body": told})
+
+    def rebuild_response(self, answer: Answer, blob: Blob | None = None) -> dict[str, Any]:
+        """See `Codec`."""
+        body = dict(answer.response["body"])
+        return body if answer.output is None else {"result": answer.output[0], **body}
+
+
+TOOL = ToolCall()
+"""The codec. It stands beside those of the APIs, since no API has it."""
