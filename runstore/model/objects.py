@@ -18,7 +18,7 @@ from runstore.model.limits import MAX_BLOB
 from runstore.model.lists import Fetch, check_structure
 from runstore.model.nodes import decode_node
 from runstore.model.settings import decode_settings
-from runstore.model.slots import CORE_SLOTS, LIST_SLOTS, SETTINGS_SLOTS, kind_of_slot
+from runstore.model.slots import CORE_SLOTS, LIST_SLOTS, SETTINGS_SLOTS, check_slot_kind
 from runstore.model.tags import decode_tag
 from runstore.model.trees import decode_tree, decode_tree_trusted
 from runstore.tuples import NamedTuple
@@ -161,9 +161,7 @@ def check_run(tree: Object, fetch: Fetch) -> None:
     for name, slot in slots.items():
         if not isinstance(slot, Link):
             continue
-        wanted = kind_of_slot(name)
-        if wanted is not None and slot.kind is not wanted:
-            raise Refused(f"the slot {name} links to a {slot.kind.label}, not to a {wanted.label}", kind="bad-run")
+        check_slot_kind(name, slot)
         if name in SETTINGS_SLOTS:
             _check_settings(name, fetch(slot.id))
         elif name in LIST_SLOTS and not check_structure(slot, fetch).only_values:

@@ -7,7 +7,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from runstore.model.ids import Kind, object_id
+from runstore.errors import Refused
+from runstore.model.ids import Kind, Link, object_id
 from runstore.model.trees import UNKNOWN, Slot, tree_body
 
 SETTINGS_SLOTS = frozenset(("model", "parameters", "runtime", "environment"))
@@ -31,6 +32,13 @@ def kind_of_slot(name: str) -> Kind | None:
     if name in LIST_SLOTS:
         return Kind.LIST
     return Kind.VALUE if name in SETTINGS_SLOTS or name in VALUE_SLOTS else None
+
+
+def check_slot_kind(name: str, slot: Link) -> None:
+    """Raise Refused unless a slot of a run with this name may link to this kind."""
+    wanted = kind_of_slot(name)
+    if wanted is not None and slot.kind is not wanted:
+        raise Refused(f"the slot {name} links to a {slot.kind.label}, not to a {wanted.label}", kind="bad-run")
 
 
 _CORE = frozenset(CORE_SLOTS)

@@ -17,7 +17,7 @@ from runstore.model.ids import Kind, Link, Object, link_from_raw
 from runstore.model.lists import decode_node
 from runstore.model.nodes import Inner, Leaf
 from runstore.model.objects import open_body
-from runstore.model.slots import LIST_SLOTS, SETTINGS_SLOTS, is_run, kind_of_slot
+from runstore.model.slots import LIST_SLOTS, SETTINGS_SLOTS, check_slot_kind, is_run
 from runstore.model.trees import Slot, decode_tree
 from runstore.runs.generations import Near
 from runstore.store.frames import Segment, objects_in
@@ -200,9 +200,7 @@ class Inspection:
         for name, slot in slots.items():
             if not isinstance(slot, Link):
                 continue
-            wanted = kind_of_slot(name)
-            if wanted is not None and slot.kind is not wanted:
-                raise Refused(f"the slot {name} links to a {slot.kind.label}, not to a {wanted.label}", kind="bad-run")
+            check_slot_kind(name, slot)
             if name in SETTINGS_SLOTS or name in LIST_SLOTS:
                 facts = self._known(slot.raw)
                 if facts is None:

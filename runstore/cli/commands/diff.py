@@ -102,14 +102,7 @@ def _keys(changes: tuple[KeyChange, ...]) -> list[dict[str, Any]]:
 def _tools(found: ToolsDiff | None) -> dict[str, Any] | None:
     if found is None:
         return None
-    return {
-        "added": list(found.added),
-        "removed": list(found.removed),
-        "changed": [{"name": change.name, "keys": _keys(change.keys)} for change in found.changed],
-        "reordered": found.reordered,
-        "old_count": found.old_count,
-        "new_count": found.new_count,
-    }
+    return {**_named(found), "old_count": found.old_count, "new_count": found.new_count}
 
 
 def _elements(found: ElementsDiff | None) -> dict[str, Any] | None:
@@ -131,16 +124,14 @@ def _elements(found: ElementsDiff | None) -> dict[str, Any] | None:
                 "preview": change.preview,
                 "text": _text(change.text),
                 "keys": _keys(change.keys),
-                "calls": _calls(change.calls),
+                "calls": None if change.calls is None else _named(change.calls),
             }
             for change in found.changes
         ],
     }
 
 
-def _calls(found: CallsDiff | None) -> dict[str, Any] | None:
-    if found is None:
-        return None
+def _named(found: ToolsDiff | CallsDiff) -> dict[str, Any]:
     return {
         "added": list(found.added),
         "removed": list(found.removed),

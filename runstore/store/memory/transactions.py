@@ -1,28 +1,21 @@
-"""The store in memory: the reference. What it does is right by being obvious, and every other engine must do the same.
-
-A transaction works on a full copy of the state and publishes it when it commits; a snapshot is the state that was published then.
-Nothing is kept when the process ends.
-"""
+"""Snapshots and write transactions in memory: views of a state, of which a writer has a copy of its own."""
 
 from __future__ import annotations
 
-import threading
 from bisect import bisect_left
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
-from typing import Any
 
-from runstore.errors import Busy, Closed, InvalidInput, NotFound
-from runstore.model.ids import ID_BYTES, Link, Object, object_id
+from runstore.errors import Closed, InvalidInput, NotFound
+from runstore.model.ids import ID_BYTES, Link, Object
 from runstore.store.addresses import FIRST, LANE_SHIFT, LANES, PAST
-from runstore.store.checks import Finding, Progress, Unreadable
+from runstore.store.checks import Unreadable
 from runstore.store.lanes import lane_for
-from runstore.store.protocol import Batch, Reader, StoredFrame, Table, Writer
+from runstore.store.protocol import Batch, StoredFrame, Table
 
 HOUR = 3_600_000_000
 
 
-class _State:
+class State:
     """All that is committed at one moment. Never changed once published."""
 
     def __init__(self, generation: int, tables: Mapping[str, Table]) -> None:
@@ -36,8 +29,9 @@ class _State:
         self.untimed: dict[int, int] | None = None
         self.leases: list[tuple[int, dict[int, int]]] = []
 
-    def copy(self) -> _State:
-        new = _State(self.generation, {})
+    def copy(self) -> State:
+        """Return a state of its own for a writer. Objects are shared: they never change."""
+        new = State(self.generation, {})
         new.addresses = dict(self.addresses)
         new.objects = dict(self.objects)
         new.next = dict(self.next)
@@ -49,7 +43,7 @@ class _State:
         return new
 
 
-class _Batch(tuple[Object, ...]):
+class PlainBatch(tuple[Object, ...]):
     """A batch is the objects given: nothing can be done before."""
 
     __slots__ = ()
@@ -58,12 +52,12 @@ class _Batch(tuple[Object, ...]):
 class MemoryReader:
     """A snapshot of a MemoryStore."""
 
-    def __init__(self, state: _State, tables: Mapping[str, Table]) -> None:
-        self._held: _State | None = state
+    def __init__(self, state: State, tables: Mapping[str, Table]) -> None:
+        self._held: State | None = state
         self._tables = tables
 
     @property
-    def _state(self) -> _State:
+    def _state(self) -> State:
         if self._held is None:
             raise Closed("this transaction is over", hint="use a reader or writer inside its `with` block only")
         return self._held
@@ -161,10 +155,10 @@ class MemoryReader:
         return {lane: min(bound[lane] for bound in bounds) for lane in LANES}
 
     def _values(self, table: str) -> dict[bytes, bytes]:
-        return self._state.values[_known(self._tables, table, rows=False).name]
+        return self._state.values[known_table(self._tables, table, rows=False).name]
 
     def _rows(self, table: str) -> set[bytes]:
-        return self._state.rows[_known(self._tables, table, rows=True).name]
+        return self._state.rows[known_table(self._tables, table, rows=True).name]
 
 
 class MemoryWriter(MemoryReader):
@@ -208,7 +202,7 @@ class MemoryWriter(MemoryReader):
 
     def add_rows(self, table: str, rows: Iterable[bytes]) -> None:
         """Add rows to a row table. Raises InvalidInput for a row of another size."""
-        size = _known(self._tables, table, rows=True).row_bytes
+        size = known_table(self._tables, table, rows=True).row_bytes
         new = set(rows)
         for row in new:
             if len(row) != size:
@@ -238,168 +232,9 @@ class MemoryWriter(MemoryReader):
             marks.append((now, self.next_addresses()))
 
 
-class MemoryStore:
-    """A store that lives as long as the object. Threads may share it."""
-
-    def __init__(self, tables: Iterable[Table] = (), *, timeout: float = 30.0) -> None:
-        self._tables = {table.name: table for table in tables}
-        self._current: _State | None = _State(0, self._tables)
-        self._lock = threading.Lock()
-        self._owner = 0
-        self._timeout = timeout
-
-    def __enter__(self) -> MemoryStore:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.close()
-
-    @property
-    def _state(self) -> _State:
-        if self._current is None:
-            raise Closed("the store is closed")
-        return self._current
-
-    @contextmanager
-    def read(self) -> Iterator[Reader]:
-        """Open a snapshot of what is committed now."""
-        reader = MemoryReader(self._state, self._tables)
-        try:
-            yield reader
-        finally:
-            reader.end()
-
-    @contextmanager
-    def write(self, *, now: int | None = None) -> Iterator[Writer]:
-        """Take the write lock and begin; commit when the context ends, roll back if it raises. Raises Busy."""
-        with self._locked():
-            state = self._state.copy()
-            writer = MemoryWriter(state, self._tables)
-            if now is not None:
-                writer.mark_time(now)
-            try:
-                yield writer
-            finally:
-                writer.end()
-            if self._current is None:
-                raise Closed("the store was closed while it was being written")
-            self._current = state
-
-    @contextmanager
-    def _locked(self) -> Iterator[None]:
-        self._state  # noqa: B018 - raises Closed
-        if self._owner == threading.get_ident():
-            raise Busy("this thread is already writing to the store", hint="end its transaction first", kind="nested-write")
-        if not self._lock.acquire(timeout=self._timeout):
-            raise Busy(f"another thread has been writing for over {self._timeout:g} s", hint="try again later")
-        self._owner = threading.get_ident()
-        try:
-            yield
-        finally:
-            self._owner = 0
-            self._lock.release()
-
-    def prepare(self, objects: Iterable[Object], reader: Reader | None = None) -> Batch:
-        """Keep the objects for `put`."""
-        self._state  # noqa: B018 - raises Closed
-        return _Batch(objects)
-
-    def known(self, id: bytes) -> bool:
-        """True if the object is stored."""
-        return id in self._state.addresses
-
-    def rewrite(self, order: Callable[[Reader], Iterable[int]], *, level: int, rebuild: Callable[[Writer], None]) -> Mapping[str, Any]:
-        """Keep the objects at the addresses that `order` gives, in that order, under new addresses. `level` has no meaning here."""
-        with self._locked():
-            old = self._state
-            reader = MemoryReader(old, self._tables)
-            new = _State(old.generation + 1, self._tables)
-            writer = MemoryWriter(new, self._tables)
-            writer._timed = True
-            moved: dict[int, int] = {}
-            for address in order(reader):
-                stored = writer.put([reader.at(address)])
-                moved.update((address, at) for at, _ in stored)
-            for name, table in self._tables.items():
-                if not table.derived and table.row_bytes is None:
-                    new.values[name] = dict(old.values[name])
-                elif not table.derived:
-                    new.rows[name] = set(old.rows[name])
-            new.marks = [(time, _renumbered(bound, moved, new.next)) for time, bound in old.marks]
-            new.untimed = None if old.untimed is None else _renumbered(old.untimed, moved, new.next)
-            new.leases = [(expiry, _renumbered(bound, moved, new.next)) for expiry, bound in old.leases]
-            rebuild(writer)
-            reader.end()
-            writer.end()
-            self._current = new
-            return {
-                "objects_before": len(old.objects),
-                "objects_after": len(new.objects),
-                "bytes_before": _size(old),
-                "bytes_after": _size(new),
-            }
-
-    def addresses_at(self, time: int) -> dict[int, int]:
-        """As Reader.addresses_at, of what is committed now."""
-        with self.read() as reader:
-            return reader.addresses_at(time)
-
-    def protected_since(self, time: int, *, now: int | None = None) -> dict[int, int]:
-        """As Reader.protected_since, of what is committed now."""
-        with self.read() as reader:
-            return reader.protected_since(time, now=now)
-
-    @contextmanager
-    def lease(self, *, now: int, seconds: int = 3600) -> Iterator[None]:
-        """Keep what is added from now on from being collected, until the context ends."""
-        with self._locked():
-            state = self._state.copy()
-            state.leases.append((now + seconds * 1_000_000, dict(state.next)))
-            at = len(state.leases)
-            self._current = state
-        try:
-            yield
-        finally:
-            with self._locked():
-                state = self._state.copy()
-                del state.leases[min(at, len(state.leases)) - 1]
-                self._current = state
-
-    def stat(self) -> Mapping[str, Any]:
-        """Counts and bytes of objects by kind."""
-        counts: dict[str, dict[str, int]] = {}
-        for item in self._state.objects.values():
-            one = counts.setdefault(item.link.kind.label, {"objects": 0, "bytes": 0})
-            one["objects"] += 1
-            one["bytes"] += len(item.body)
-        state = self._state
-        return {"engine": "memory", "generation": state.generation, "objects": len(state.objects), "bytes": _size(state), "kinds": counts}
-
-    def verify(self, *, progress: Progress | None = None) -> Iterator[Finding]:
-        """Yield a finding for each object whose id is not that of its kind and body."""
-        for address, item in list(self._state.objects.items()):
-            if progress is not None:
-                progress(1)
-            if object_id(item.kind, item.body) != item.id or self._state.addresses.get(item.id) != address:
-                yield Finding("damaged", str(item.link), f"{item.link} is not what its id names")
-
-    def close(self) -> None:
-        """Release the store. Idempotent; afterwards every use raises Closed."""
-        self._current = None
-
-
-def _known(tables: Mapping[str, Table], name: str, *, rows: bool) -> Table:
+def known_table(tables: Mapping[str, Table], name: str, *, rows: bool) -> Table:
+    """Return a table's description. Raises InvalidInput if the store was not opened with it, or it is of the other sort."""
     table = tables.get(name)
     if table is None or (table.row_bytes is not None) is not rows:
         raise InvalidInput(f"the store has no table of {'rows' if rows else 'keys and values'} named {name}", kind="no-such-table")
     return table
-
-
-def _renumbered(bound: Mapping[int, int], moved: Mapping[int, int], after: Mapping[int, int]) -> dict[int, int]:
-    """Return the least new addresses of the objects that lay at or above a bound, by lane."""
-    above = [new for old, new in moved.items() if old >= bound[old >> LANE_SHIFT]]
-    return {lane: min([new for new in above if new >> LANE_SHIFT == lane], default=after[lane]) for lane in LANES}
-
-
-def _size(state: _State) -> int:
-    return sum(len(item.body) for item in state.objects.values())
