@@ -14,6 +14,9 @@ if TYPE_CHECKING:
 else:
     from _collections import _tuplegetter  # what collections.namedtuple reads its fields with
 
+    _missing = object()  # stands where nothing was given
+    _MISSING = id(_missing)
+
     class _Meta(type):
         """Makes a class of tuples from its annotations."""
 
@@ -22,6 +25,7 @@ else:
             defaults = {field: body[field] for field in fields if field in body}
             body.update((field, _tuplegetter(place, "")) for place, field in enumerate(fields))
             body |= {"__slots__": (), "__match_args__": fields, "_fields": fields, "_field_defaults": defaults, "_size": len(fields)}
+            body["_blank"] = dict.fromkeys(fields, _missing) | defaults
             return super().__new__(cls, name, bases, body)
 
     class NamedTuple(tuple, metaclass=_Meta):
@@ -54,7 +58,8 @@ else:
     def _filled(cls, values, named):
         """Return the values of all fields. Raises TypeError for one that is given twice, not at all, or unknown."""
         placed = dict(zip(cls._fields, values, strict=False))
-        given = cls._field_defaults | placed | named
-        if len(values) > cls._size or placed.keys() & named.keys() or len(given) != cls._size or not given.keys() <= set(cls._fields):
+        given = cls._blank | placed | named  # in the order of the fields
+        twice = len(values) > cls._size or (placed and not placed.keys().isdisjoint(named))
+        if twice or len(given) != cls._size or _MISSING in {*map(id, given.values())}:
             raise TypeError(f"{cls.__name__} takes {', '.join(cls._fields)}")
-        return [given[field] for field in cls._fields]
+        return given.values()

@@ -35,7 +35,7 @@ def encode(value: Any, *, max_depth: int = MAX_DEPTH, path: str = "", links: fro
     """
     body = pack_plain(value, max_depth, links)
     if body is not None:
-        return Encoded(body)
+        return Encoded(body, ())
     return GeneralEncoder(max_depth=max_depth, path=path, links=links).encode(value)
 
 

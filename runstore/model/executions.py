@@ -55,6 +55,7 @@ _FIELDS = Execution._fields
 _KEYS = tuple(sorted(_FIELDS))
 _new: Any = tuple.__new__  # the constructor of a named tuple is a Python function
 _KNOWN = frozenset(_KEYS)
+_EMPTY: dict[str, Any] = dict.fromkeys(_FIELDS)  # in the order of the fields
 _PLACES = tuple((key, Execution._fields.index(key)) for key in _KEYS)
 _HEADS = {key: pack_text(key) for key in _KEYS}
 _LINKS = {
@@ -139,10 +140,11 @@ def decode_execution_trusted(body: bytes) -> Execution:
     Three times as fast as `decode_execution`. Raises Refused for a body that is no execution.
     """
     value = decode_trusted(body)
-    if type(value) is not dict or not value.keys() <= _KNOWN or type(value.get("parents")) is not list:
+    filled = _EMPTY | value if type(value) is dict else {}
+    if len(filled) != len(_EMPTY) or type(parents := filled["parents"]) is not list:
         raise _bad(f"it is no map of {', '.join(_KEYS)}")
-    value["parents"] = tuple(value["parents"])
-    found: Execution = _new(Execution, map(value.get, _FIELDS))
+    filled["parents"] = tuple(parents)
+    found: Execution = _new(Execution, filled.values())
     return found
 
 

@@ -39,15 +39,14 @@ _BY_CODE: tuple[Kind | None, ...] = (None, *Kind)  # calling Kind(code) costs te
 _CODES = tuple(bytes((code,)) for code in range(len(Kind) + 1))
 
 # One keyed hasher a kind, copied for each id: deriving the key costs more than hashing a small body.
-_HASHERS = [None, *(blake3(derive_key_context=f"runstore 2026 v1 {kind.label}") for kind in Kind)]
+_HASHERS: list[Any] = [None, *(blake3(derive_key_context=f"runstore 2026 v1 {kind.label}") for kind in Kind)]
 _HEX_DIGITS = "0123456789abcdef"
 
 
 def object_id(kind: int, body: bytes) -> bytes:
     """Return the 32-byte id of the object with this kind and body."""
-    hasher = _HASHERS[kind].copy()  # type: ignore[union-attr]
-    hasher.update(body)
-    return hasher.digest()
+    digest: bytes = _HASHERS[kind].copy().update(body).digest()
+    return digest
 
 
 class Id(bytes):
@@ -102,9 +101,7 @@ class Object(NamedTuple):
 
 def make_object(kind: int, body: bytes) -> Object:
     """Name a body: the object whose id is computed from it."""
-    hasher = _HASHERS[kind].copy()  # type: ignore[union-attr]
-    hasher.update(body)
-    made: Object = _new(Object, (kind, hasher.digest(), body))
+    made: Object = _new(Object, (kind, _HASHERS[kind].copy().update(body).digest(), body))
     return made
 
 

@@ -27,7 +27,7 @@ def encode_settings(value: Any, *, max_depth: int = MAX_DEPTH, path: str = "", l
         # The general encoder finds what is wrong, and bounds the depth before `normalise` goes down.
         GeneralEncoder(max_depth=max_depth, path=path, links=links).encode(value)
     elif is_normal(value):
-        return Encoded(body)
+        return Encoded(body, ())
     return encode(normalise(value), max_depth=max_depth, path=path, links=links)
 
 

@@ -86,10 +86,11 @@ def tips(reader: Reader, revisions: Iterable[str] = (), *, now: int, zone: tzinf
 class _Source:
     """Where a walk reads. The snapshot may be changed between two entries, since executions never change."""
 
-    reader: Reader
+    __slots__ = ("_address", "_last", "_name", "_partial", "reader")
 
     def __init__(self, reader: Reader) -> None:
-        self._last: tuple[bytes, int, Execution | None] = (b"", 0, None)
+        self._name, self._address = b"", 0
+        self._last = Execution()
         self.use(reader)
 
     def use(self, reader: Reader) -> None:
@@ -102,22 +103,21 @@ class _Source:
 
     def load(self, link: Link) -> Execution:
         """Return an execution. The last one is remembered: a filter that looks at the parent loads what the walk loads next."""
-        name, _, last = self._last
-        if last is not None and name == link.id:
-            return last
-        address, obj = self.reader.find(link.id) or self._not_here(link)
+        name = link.id
+        if name == self._name:
+            return self._last
+        address, obj = self.reader.find(name) or self._not_here(link)
         if obj.kind != _EXECUTION:
             raise Damaged(f"{link} is a {obj.link.kind.label} in the store", hint="`runstore fsck` tells the extent")
-        found = decode_execution_trusted(obj.body)
-        self._last = link.id, address, found
+        self._last = found = decode_execution_trusted(obj.body)
+        self._name, self._address = name, address
         return found
 
     def _not_here(self, link: Link) -> tuple[int, Object]:
         return 0, self.reader.get(link.id)  # raises what there is to say
 
     def address(self, link: Link) -> int:
-        name, address, _ = self._last
-        return address if name == link.id else self.reader.address(link.id) or 0
+        return self._address if link.id == self._name else self.reader.address(link.id) or 0
 
     def parents(self, execution: Execution) -> Sequence[Link]:
         """Return the parents of an execution, less those that a partial clone left out."""

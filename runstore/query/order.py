@@ -6,7 +6,7 @@ Pure but for `load`, which brings an execution. What it costs is told in query.l
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from heapq import heappop, heappush
+from heapq import heappop, heappush, heappushpop
 from typing import Any, NamedTuple
 
 from runstore.model.executions import Execution
@@ -46,7 +46,7 @@ _new: Any = tuple.__new__  # the constructor of a named tuple is a Python functi
 class _Node:
     """An execution that was met and not given out: `waiting` counts the children that were read and not given out."""
 
-    __slots__ = ("_joined", "_names", "execution", "link", "parents", "rank", "waiting")
+    __slots__ = ("_joined", "execution", "link", "names", "parents", "rank", "waiting")
 
     def __init__(self, link: Link, execution: Execution, names: tuple[str, ...], rank: tuple[int, int, int]) -> None:
         self.link = link
@@ -54,28 +54,50 @@ class _Node:
         self.rank = rank
         self.waiting = 0
         self.parents: Sequence[Link] | None = None  # once it was read
-        self._names = names
-        self._joined: set[str] | None = None  # only where lines meet: thousands of refs may stand on one execution
+        self.names = names  # the refs from which the execution was reached; where lines meet, those are sorted when they are told
+        self._joined: set[str] | None = None  # thousands of refs may stand on one execution
 
-    @property
-    def names(self) -> tuple[str, ...]:
-        """The refs from which the execution was reached so far, sorted."""
+    def told(self) -> tuple[str, ...]:
+        """Return the refs from which the execution was reached so far, sorted."""
         if self._joined is not None:
-            self._names, self._joined = tuple(sorted(self._joined)), None
-        return self._names
+            self.names, self._joined = tuple(sorted(self._joined)), None
+        return self.names
 
     def join(self, names: tuple[str, ...]) -> None:
         """Say that these refs reach the execution too."""
         if self._joined is not None:
             self._joined.update(names)
-        elif not self._names:
-            self._names = names
-        elif names != self._names:
-            self._joined = {*self._names, *names}
+        elif not self.names:
+            self.names = names
+        elif names != self.names:
+            self._joined = {*self.names, *names}
 
 
-# A rank ends in a number of the node's own, so that nodes are never compared.
-_Ranked = tuple[tuple[int, int, int], _Node]
+class _Queue:
+    """Nodes by rank. The one put in last is kept in hand: along a line it is the next to be taken, and no place is sought for it."""
+
+    __slots__ = ("_hand", "_heap")
+
+    def __init__(self, nodes: Iterable[_Node] = ()) -> None:
+        # A rank ends in a number of the node's own, so that nodes are never compared.
+        self._heap = sorted((node.rank, node) for node in nodes)
+        self._hand: tuple[tuple[int, int, int], _Node] | None = None
+
+    def __bool__(self) -> bool:
+        return bool(self._heap) or self._hand is not None
+
+    def put(self, node: _Node) -> None:
+        hand = self._hand
+        if hand is not None:
+            heappush(self._heap, hand)
+        self._hand = (node.rank, node)
+
+    def take(self) -> _Node:
+        hand = self._hand
+        if hand is None:
+            return heappop(self._heap)[1]
+        self._hand = None
+        return heappushpop(self._heap, hand)[1]
 
 
 class Order:
@@ -88,8 +110,8 @@ class Order:
         self._parents = parents
         self._met: dict[bytes, _Node] = {}
         self._given: set[bytes] = set()
-        self._ready: list[_Ranked] = []
-        self._unread: list[_Ranked] = []
+        self._ready = _Queue()
+        self._unread = _Queue()
         self._ahead = 0
         self._numbered = 0
         self._stop: set[bytes] = set()
@@ -107,7 +129,7 @@ class Order:
             node = self._met.get(tip.link.id) or self._meet(tip.link, names)
             if node is not None:
                 node.join(names)
-        self._ready = sorted((node.rank, node) for node in self._met.values())
+        self._ready = _Queue(self._met.values())
         while self._met:
             if len(self._met) == 1:
                 yield from self._line()
@@ -118,8 +140,8 @@ class Order:
     def _line(self) -> Iterator[Entry]:
         """Give out executions as long as each is the only one at hand: all that is left lies behind it, so there is no order to find."""
         (node,) = self._met.values()
-        self._ready, self._unread, self._ahead, self._given = [], [], 0, set()
-        link, execution, names = node.link, node.execution, node.names
+        self._ready, self._unread, self._ahead, self._given = _Queue(), _Queue(), 0, set()
+        link, execution, names = node.link, node.execution, node.told()
         while True:
             yield _new(Entry, (link, execution, names))
             parents = [parent for parent in self._parents(execution) if parent.id not in self._stop]
@@ -131,20 +153,36 @@ class Order:
         for parent in parents:
             met = self._meet(parent, names)
             if met is not None:
-                heappush(self._ready, (met.rank, met))
+                self._ready.put(met)
 
     def _next(self) -> _Node:
-        while self._unread and self._ahead < AHEAD:
-            node = heappop(self._unread)[1]
+        """Give out the first of those that are ready, once enough was read ahead."""
+        while self._ahead < AHEAD and self._unread:
+            node = self._unread.take()
             if node.parents is None:
                 self._read(node)
+        met, ready = self._met, self._ready
         while True:
-            _, node = heappop(self._ready)
-            if not node.waiting and node.link.id in self._met:
+            node = ready.take()
+            name = node.link.id
+            if not node.waiting and name in met:
                 break
         if node.parents is None:
             self._read(node)
-        self._give(node)
+        del met[name]
+        self._given.add(name)
+        self._ahead -= 1
+        names = node.told()
+        for link in node.parents or ():
+            parent = met.get(link.id)
+            if parent is not None:
+                if parent.names:
+                    parent.join(names)
+                else:
+                    parent.names = names
+                parent.waiting -= 1
+                if not parent.waiting:
+                    ready.put(parent)
         return node
 
     def _read(self, node: _Node) -> None:
@@ -152,34 +190,24 @@ class Order:
         node.parents = parents = self._parents(node.execution)
         self._ahead += 1
         for link in parents:
+            name = link.id
+            parent = self._met.get(name)
             # One that was given out already came before its child: nothing is left to be mended.
-            parent = self._met.get(link.id) or (None if link.id in self._given else self._meet(link, ()))
+            if parent is None and name not in self._given:
+                parent = self._meet(link, ())
             if parent is not None:
                 parent.waiting += 1
-
-    def _give(self, node: _Node) -> None:
-        name = node.link.id
-        del self._met[name]
-        self._given.add(name)
-        self._ahead -= 1
-        for link in node.parents or ():
-            parent = self._met.get(link.id)
-            if parent is not None:
-                parent.join(node.names)
-                parent.waiting -= 1
-                if not parent.waiting:
-                    heappush(self._ready, (parent.rank, parent))
 
     def _meet(self, link: Link, names: tuple[str, ...]) -> _Node | None:
         name = link.id
         if name in self._stop:
             return None
         execution = self._load(link)
-        self._numbered += 1
         started = execution.started if execution.run is not None else self._time(execution)
-        node = _Node(link, execution, names, (_LAST if started is None else -started, -self._address(link), self._numbered))
-        self._met[name] = node
-        heappush(self._unread, (node.rank, node))
+        self._numbered = number = self._numbered + 1
+        rank = (_LAST if started is None else -started, -self._address(link), number)
+        self._met[name] = node = _Node(link, execution, names, rank)
+        self._unread.put(node)
         return node
 
     def _time(self, execution: Execution) -> int:

@@ -15,7 +15,8 @@ from typing import Any
 
 from runstore.errors import Damaged, Refused
 from runstore.model.encoding import ANY_KIND, decode_trusted, encode
-from runstore.model.ids import Link
+from runstore.model.general import LINK_HEAD, array_head, pack_int, pack_text
+from runstore.model.ids import LINK_BYTES, Link
 from runstore.store.protocol import Reader, Table, Writer
 from runstore.tuples import NamedTuple
 
@@ -23,6 +24,7 @@ REFLOG = Table("reflog")
 STATE = Table("state")
 STRETCH_LIMIT = 64
 _TIMES = 6  # where the times begin in a row
+_LINK = len(LINK_HEAD) + LINK_BYTES
 
 FirstParent = Callable[[Link], Link | None]
 
@@ -67,15 +69,18 @@ def _continue(writer: Writer, stretch: int, change: Change) -> bool:
     """Add a change to a stretch that it continues; False if it does not."""
     key = _key(stretch)
     value = writer.value(REFLOG.name, key)
-    if value is None or change.old is None:
+    if value is None or change.old is None or change.new is None:
         return False
     row = _row(value)
     same = row[0] == change.ref and row[2] == change.old and row[3:_TIMES] == [change.actor, change.action, change.message]
     if not same or len(row) - _TIMES >= STRETCH_LIMIT:
         return False
-    row[2] = change.new
-    row.append(change.time - sum(row[_TIMES:]))
-    writer.set_value(REFLOG.name, key, encode(row, links=ANY_KIND).body)
+    # Only the end and the last gap are new: what stands between is kept as it is.
+    count = len(row)
+    end = len(array_head(count)) + len(pack_text(row[0])) + (1 if row[1] is None else _LINK)
+    kept = value[len(array_head(count)) : end], value[end + _LINK :]
+    gap = change.time - sum(row[_TIMES:])
+    writer.set_value(REFLOG.name, key, b"".join((array_head(count + 1), kept[0], LINK_HEAD, change.new.raw, kept[1], pack_int(gap))))
     return True
 
 

@@ -18,6 +18,7 @@ from runstore.tuples import NamedTuple
 REFS = Table("refs")
 TABLES = (REFS, reflog.REFLOG, reflog.STATE)
 _STRETCH_BYTES = 6
+_START = LINK_BYTES + _STRETCH_BYTES  # of the name, where a row spells it
 IMPORT = "import"
 FOLLOW = "follow"
 """The action of what follows moves made elsewhere: undo passes over it, as it would take back what others did."""
@@ -39,8 +40,14 @@ def read(reader: Reader, name: str) -> Ref | None:
 
 def get(reader: Reader, name: str) -> Link | None:
     """Return what the ref with this full name points at, or None."""
-    found = read(reader, name)
-    return None if found is None else found.target
+    key = _key(name)
+    value = reader.value(REFS.name, key)
+    if value is None:
+        return None
+    if len(value) == _START and key == name.encode():
+        return link_from_raw(value[:LINK_BYTES])
+    found = _decode(key, value)
+    return found.target if found.name == name else None
 
 
 def twin(reader: Reader, name: str) -> str | None:
@@ -191,11 +198,10 @@ def _encode(name: str, target: Link, stretch: int) -> bytes:
 
 
 def _decode(key: bytes, value: bytes) -> Ref:
-    start = LINK_BYTES + _STRETCH_BYTES
-    if len(value) < start:
+    if len(value) < _START:
         raise Damaged("a row of the refs cannot be read", hint="`runstore fsck` tells the extent")
-    name = (value[start:] or key).decode("ascii", "replace")
-    return Ref(name, link_from_raw(value[:LINK_BYTES]), int.from_bytes(value[LINK_BYTES:start], "big"))
+    name = (value[_START:] or key).decode("ascii", "replace")
+    return Ref(name, link_from_raw(value[:LINK_BYTES]), int.from_bytes(value[LINK_BYTES:_START], "big"))
 
 
 def _key(name: str) -> bytes:

@@ -87,9 +87,14 @@ class Indexer:
                 executions[address] = name, tuple([raw[1:] for raw in raws if raw[0] == _EXECUTION])
                 raws = [raw for raw in raws if raw[0] not in _LEFT_OUT]
             elif kind == _TREE:
-                raws, answered = links_in_tree(body)
+                slots = decoded.get(name)
+                if slots is None:
+                    raws, answered = links_in_tree(body)
+                else:
+                    raws = [slot.raw for slot in slots.values() if type(slot) is Link]
+                    answered = slots.get("runtime", UNKNOWN) is not UNKNOWN
                 if answered:
-                    _request_rows(address, decoded.get(name) or decode_tree_trusted(body), tables)
+                    _request_rows(address, slots or decode_tree_trusted(body), tables)
             else:
                 raws = raws_of(kind, body)
             if raws:

@@ -91,7 +91,8 @@ class Recorder:
             generation = reader.generation
             tips = {ref: self._read_tip(reader, ref) for ref in {draft.ref for draft in drafts}}
             objects = collect(drafts, store.known)
-            executions = chain(drafts, tips)
+            decoded: dict[bytes, Any] = {draft.run.id: draft.run.slots for draft in drafts}
+            executions = chain(drafts, tips, decoded)
             batch = store.prepare([*objects, *executions], reader)
         with store.write(now=now) as writer:
             if writer.generation != generation:
@@ -100,9 +101,9 @@ class Recorder:
             if current == tips:
                 new = writer.put(batch)
             else:
-                tips, executions = current, chain(drafts, current)
+                tips, executions = current, chain(drafts, current, decoded)
                 new = writer.put([*objects, *executions])
-            self._finish(writer, drafts, tips, executions, new, now)
+            self._finish(writer, drafts, tips, executions, new, decoded, now)
             if within is not None:
                 within(writer)
         self._indexer.committed()
@@ -111,9 +112,9 @@ class Recorder:
     def _under_lock(self, drafts: Sequence[Draft], now: int, within: Within | None) -> list[Recorded]:
         with self._store.write(now=now) as writer:
             tips = {ref: self._read_tip(writer, ref) for ref in {draft.ref for draft in drafts}}
-            executions = chain(drafts, tips)
+            executions = chain(drafts, tips, {})
             new = writer.put([*collect(drafts, lambda _: False), *executions])
-            self._finish(writer, drafts, tips, executions, new, now)
+            self._finish(writer, drafts, tips, executions, new, {}, now)
             if within is not None:
                 within(writer)
         self._indexer.committed()
@@ -126,9 +127,10 @@ class Recorder:
         tips: Mapping[str, Link | None],
         executions: Sequence[Object],
         new: Sequence[tuple[int, Object]],
+        decoded: Mapping[bytes, Any],
         now: int,
     ) -> None:
-        self._indexer.add(writer, new)
+        self._indexer.add(writer, new, decoded=decoded)
         moves: dict[str, Move] = {}
         for draft, execution in zip(drafts, executions, strict=True):
             count = moves[draft.ref].length + 1 if draft.ref in moves else 1
@@ -211,13 +213,19 @@ def part_objects(part: Part, known: Callable[[bytes], bool], taken: set[bytes]) 
     return [obj for objects in reversed(stretches) for obj in objects]
 
 
-def chain(drafts: Sequence[Draft], tips: Mapping[str, Link | None]) -> list[Object]:
-    """Make the drafts' executions, each standing on the one before it on its ref, the first on the ref's tip."""
+def chain(drafts: Sequence[Draft], tips: Mapping[str, Link | None], decoded: dict[bytes, Any]) -> list[Object]:
+    """Make the drafts' executions, each standing on the one before it on its ref, the first on the ref's tip.
+
+    Those that read back as they were given are added to `decoded`, by id.
+    """
     at = dict(tips)
     made: list[Object] = []
     for draft in drafts:
-        made.append(_execution(draft, at[draft.ref]))
-        at[draft.ref] = made[-1].link
+        execution = _execution(draft, at[draft.ref])
+        made.append(obj := encode_execution(execution))
+        at[draft.ref] = obj.link
+        if type(execution.started) is int and execution.usage is execution.notes is execution.extra is None:
+            decoded[obj.id] = execution
     return made
 
 
@@ -225,12 +233,12 @@ def chain_from(drafts: Sequence[Draft], tip: Link | None) -> list[Object]:
     """Make the executions of drafts that stand on one another, whatever their refs."""
     made: list[Object] = []
     for draft in drafts:
-        made.append(_execution(draft, made[-1].link if made else tip))
+        made.append(encode_execution(_execution(draft, made[-1].link if made else tip)))
     return made
 
 
-def _execution(draft: Draft, tip: Link | None) -> Object:
-    return encode_execution(Execution(run=draft.run.link, parents=() if tip is None else (tip,), **draft.fields))
+def _execution(draft: Draft, tip: Link | None) -> Execution:
+    return Execution(run=draft.run.link, parents=() if tip is None else (tip,), **draft.fields)
 
 
 def _report(drafts: Sequence[Draft], executions: Sequence[Object], new: Sequence[tuple[int, Object]]) -> list[Recorded]:

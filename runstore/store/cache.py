@@ -11,6 +11,7 @@ from _thread import allocate_lock  # `threading` takes a millisecond to import
 from bisect import bisect_left, bisect_right, insort
 from itertools import islice
 
+from runstore.model.ids import Object
 from runstore.store.frames import Segment
 
 # What a segment costs in memory beside its content: the object, its end positions (8 bytes each and an int of 28).
@@ -38,6 +39,19 @@ class SegmentCache:
             segment.used = True
             return segment
         return None
+
+    def make(self, address: int) -> Object | None:
+        """Return the object at an address, its id computed, if a remembered segment holds it."""
+        firsts = self._firsts
+        try:
+            segment = self._by_first[firsts[bisect_right(firsts, address) - 1]]
+        except (IndexError, KeyError):
+            return None
+        place = address - segment.first
+        if place >= segment.n or place < 0:
+            return None
+        segment.used = True
+        return segment.make(place)
 
     def add(self, segment: Segment) -> None:
         """Remember a committed segment, and forget others for it. One that is larger than a quarter of the cache is not kept."""

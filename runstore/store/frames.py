@@ -78,7 +78,8 @@ class Segment:
 
     def make(self, i: int) -> Object:
         """Return the object at position i, its id computed from what lies here."""
-        return make_object(self.kinds[i], self.content[self.ends[i] : self.ends[i + 1]])
+        ends = self.ends
+        return make_object(self.kinds[i], self.content[ends[i] : ends[i + 1]])
 
 
 def objects_in(segment: Segment) -> list[Object]:

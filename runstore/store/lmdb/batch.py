@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from runstore.errors import Damaged, NotFound
 from runstore.model.ids import Object
 from runstore.store.frames import LIVE_LEVEL, QUICK_LEVEL, columns, compress
-from runstore.store.lanes import LARGE, TARGET, cut, lane_for
+from runstore.store.lanes import LARGE, OVERHEAD, TARGET, cut, lane_for
 
 if TYPE_CHECKING:
     from runstore.store.lmdb.env import Env
@@ -61,6 +61,9 @@ def group(objects: Iterable[Object]) -> list[Group]:
 
 
 def _frames(lane: int, items: list[Object]) -> list[Frame]:
+    size = sum([len(item.body) for item in items]) + OVERHEAD * len(items)
+    if size < TARGET[lane]:
+        return [_frame(lane, items, size)]
     return [_frame(lane, part, size) for part, size in cut(items, TARGET[lane])]
 
 
@@ -75,7 +78,7 @@ def _frame(lane: int, items: list[Object], size: int) -> Frame:
 def drop_held(reader: LmdbReader, wanted: dict[bytes, Object]) -> None:
     """Take out the objects that are stored. Looked up in sorted order, in which neighbours lie on the same pages."""
     for name in sorted(wanted):
-        if holds(reader, wanted[name]):
+        if reader.begins(name) and holds(reader, wanted[name]):
             del wanted[name]
 
 

@@ -10,6 +10,7 @@ import contextlib
 import errno
 import os
 from collections.abc import Iterable
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 import lmdb
@@ -45,6 +46,7 @@ class Settings(NamedTuple):
     durable: bool = True
 
 
+@lru_cache(MAX_TABLES)
 def key_of(table: str) -> bytes:
     """Return the name under which a table of a higher layer is kept: apart from our own."""
     return b"." + table.encode("ascii")

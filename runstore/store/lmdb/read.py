@@ -102,13 +102,12 @@ class LmdbReader:
         """Return where the object lies and the object, its hash verified; None if it is not here. Raises Damaged."""
         try:
             # Nearly always the first row that begins as the id does leads to it, in a segment at hand.
-            if self._rows.set_range_dup(index.INDEX, id[:PREFIX]):
-                address = int.from_bytes(self._rows.value()[PREFIX:], "big")
-                segment = self._cache.find(address)
-                if segment is not None:
-                    likely = segment.make(address - segment.first)
-                    if likely.id == id:
-                        return address, likely
+            rows = self._rows
+            if rows.set_range_dup(index.INDEX, id[:PREFIX]):
+                address = int.from_bytes(rows.value()[PREFIX:], "big")
+                likely = self._cache.make(address)
+                if likely is not None and likely.id == id:
+                    return address, likely
         except lmdb.Error as error:
             raise self._translated(error) from error
         found, damage = self._find(id)
@@ -157,6 +156,14 @@ class LmdbReader:
         """Return the addresses that the index gives for ids with this beginning: nearly always none or one."""
         try:
             return index.candidates(self._rows, id)
+        except lmdb.Error as error:
+            raise self._translated(error) from error
+
+    def begins(self, id: bytes) -> bool:
+        """True if the index has an id with this beginning: a quick look before what stands there is compared."""
+        prefix = id[:PREFIX]
+        try:
+            return bool(self._rows.set_range_dup(index.INDEX, prefix)) and self._rows.value().startswith(prefix)
         except lmdb.Error as error:
             raise self._translated(error) from error
 
@@ -305,7 +312,7 @@ class LmdbReader:
 
     def value(self, table: str, key: bytes) -> bytes | None:
         """Return the value under a key of a key-value table, or None."""
-        db = self._values(table)
+        db = self._env.values.get(table) or self._values(table)
         if db is None or not 0 < len(key) <= 500:
             return None
         try:

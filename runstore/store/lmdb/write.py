@@ -213,7 +213,7 @@ class LmdbWriter(LmdbReader):
         if not 0 < len(key) <= MOST_KEY_BYTES:
             raise InvalidInput(f"a key in {table} has {len(key)} bytes; 1 to {MOST_KEY_BYTES} are allowed", kind="bad-key")
         try:
-            self._txn.put(key, value, db=self._values(table))
+            self._txn.put(key, value, db=self._env.values.get(table) or self._values(table))
         except lmdb.Error as error:
             raise self._failed(error) from error
 
@@ -230,9 +230,9 @@ class LmdbWriter(LmdbReader):
         """Add rows to a row table; those that are there already change nothing. Raises InvalidInput for a row of another size."""
         size = self._handle.table(table, rows=True).row_bytes
         wanted = sorted(rows)
-        for row in wanted:
-            if len(row) != size:
-                raise InvalidInput(f"a row of {table} has {size} bytes, not {len(row)}", kind="bad-row")
+        if not {size}.issuperset(map(len, wanted)):
+            found = next(len(row) for row in wanted if len(row) != size)
+            raise InvalidInput(f"a row of {table} has {size} bytes, not {found}", kind="bad-row")
         key = key_of(table)
         try:
             self._rows.putmulti(zip(repeat(key), wanted, strict=False))
