@@ -190,7 +190,7 @@ def _line(answer: Any) -> str:
 
 
 def _fail(error: RunstoreError) -> NoReturn:
-    pytest.fail(f"{error}\nhint: {error.hint}" if error.hint else str(error), pytrace=False)
+    raise pytest.fail.Exception(f"{error}\nhint: {error.hint}" if error.hint else str(error), pytrace=False) from None
 
 
 def _place(root: str) -> str | None:
