@@ -9,7 +9,6 @@ Source: docs/spec/identity.md, "Values" and "Limits".
 from __future__ import annotations
 
 from collections.abc import Callable
-from functools import partial
 from typing import Any
 
 import msgpack
@@ -116,10 +115,21 @@ def _are_finite_floats(items: Any) -> bool:
     return total - total == 0
 
 
-def decode(body: bytes, *, links: frozenset[Kind] = ANY_KIND, max_depth: int = MAX_DEPTH) -> Any:
-    """Return the value of a body, strictly: encoding it again gives the same bytes. Raises Refused for anything else."""
+def decode(
+    body: bytes, *, links: frozenset[Kind] = ANY_KIND, max_depth: int = MAX_DEPTH, take: Callable[[bytes], object] | None = None
+) -> Any:
+    """Return the value of a body, strictly: encoding it again gives the same bytes. Raises Refused for anything else.
+
+    `take` is given every link as 33 bytes, in their order.
+    """
     known: dict[int, bytes] = {}
-    value = _unpack(body, partial(_read_ext, known))
+
+    def read(code: int, data: bytes) -> Any:
+        if take is not None and code == EXT_LINK:
+            take(data)
+        return _read_ext(known, code, data)
+
+    value = _unpack(body, read)
     again = pack_plain(value, max_depth, links)
     if again is None:
         try:
@@ -149,6 +159,18 @@ def decode_trusted(body: bytes) -> Any:
     return _unpack(body, _read_trusted_ext)
 
 
+def raws_trusted(body: bytes) -> list[bytes]:
+    """Return the links in a body of our own store as 33 bytes each, in their order. As `decode_trusted`, and nothing else is made of it."""
+    raws: list[bytes] = []
+
+    def take(code: int, data: bytes) -> None:
+        if code == EXT_LINK:
+            raws.append(data)
+
+    _unpack(body, take)
+    return raws
+
+
 def _unpack(body: bytes, ext_hook: Callable[[int, bytes], Any]) -> Any:
     if len(body) > MAX_BODY:
         raise Refused(f"a body of {len(body):,} bytes; the most is 16 MiB", kind="limit-exceeded")
@@ -163,8 +185,6 @@ def _unpack(body: bytes, ext_hook: Callable[[int, bytes], Any]) -> Any:
 
 
 def _read_trusted_ext(code: int, data: bytes) -> Any:
-    if code == EXT_LINK and len(data) == LINK_BYTES and (kind := _KINDS[data[0]]):
-        return _new(Link, (kind, data[1:]))
     return _read_ext({}, code, data)
 
 
@@ -175,6 +195,8 @@ _new: Any = tuple.__new__  # the constructor of a named tuple is a Python functi
 
 def _read_ext(known: dict[int, bytes], code: int, data: bytes) -> Any:
     if code == EXT_LINK:
+        if len(data) == LINK_BYTES and (kind := _KINDS[data[0]]):
+            return _new(Link, (kind, data[1:]))
         try:
             return link_from_raw(data)
         except InvalidInput as error:

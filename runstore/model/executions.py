@@ -7,7 +7,7 @@ Source: docs/spec/identity.md, "Executions".
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from itertools import pairwise
 from typing import Any
 
@@ -127,9 +127,9 @@ def make_merge(parents: Iterable[Link]) -> Object:
     return encode_execution(Execution(parents=tuple(sorted(set(parents), key=lambda link: link.id)), status="merge"))
 
 
-def decode_execution(body: bytes) -> Execution:
-    """Return the execution of a body, strictly. Raises Refused."""
-    value = decode(body)
+def decode_execution(body: bytes, *, take: Callable[[bytes], object] | None = None) -> Execution:
+    """Return the execution of a body, strictly. Raises Refused. `take` is given every link as 33 bytes, in their order."""
+    value = decode(body, take=take)
     check_normal(value)
     return _execution(value)
 

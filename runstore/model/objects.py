@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from runstore.errors import Refused
-from runstore.model.encoding import decode_trusted, decode_value
+from runstore.model.encoding import decode_trusted, decode_value, raws_trusted
 from runstore.model.executions import Execution, decode_execution
 from runstore.model.general import LINK_HEAD
 from runstore.model.ids import Kind, Link, Object
@@ -105,8 +105,8 @@ def open_body(kind: int, body: bytes) -> Opened:
         content = decode_tree(body)
         raws = _TREE_LINK.findall(body)
     elif kind == _EXECUTION:
-        content = decode_execution(body)
-        raws = execution_raws(content)
+        raws = []
+        content = decode_execution(body, take=raws.append)
     elif kind == _TAG:
         content = decode_tag(body)
         raws = [content.target.raw]
@@ -141,7 +141,7 @@ def raws_of(kind: int, body: bytes) -> Sequence[bytes]:
         # The names between them are ASCII, so nothing else looks like the head of a link.
         found: list[bytes] = _TREE_LINK.findall(body)
         return found
-    return [link.raw for link in _links_in(decode_trusted(body))]
+    return raws_trusted(body)
 
 
 _TREE_LINK = re.compile(rb"\xc7\x21\x01([\x01-\x04].{32})", re.DOTALL)

@@ -29,9 +29,10 @@ FURTHER_SLOTS = ("output_format", "extra", "environment")
 
 def kind_of_slot(name: str) -> Kind | None:
     """Return the kind that a slot has to link to; None for a name that the format leaves open."""
-    if name in LIST_SLOTS:
-        return Kind.LIST
-    return Kind.VALUE if name in SETTINGS_SLOTS or name in VALUE_SLOTS else None
+    return _KINDS.get(name)
+
+
+_KINDS = {**dict.fromkeys(SETTINGS_SLOTS | VALUE_SLOTS, Kind.VALUE), **dict.fromkeys(LIST_SLOTS, Kind.LIST)}
 
 
 def check_slot_kind(name: str, slot: Link) -> None:

@@ -41,6 +41,8 @@ from runstore.sync.visible import View
 _BLOB, _VALUE, _LIST, _TREE = int(Kind.BLOB), int(Kind.VALUE), int(Kind.LIST), int(Kind.TREE)  # comparing members costs more
 _EXECUTION, _TAG = int(Kind.EXECUTION), int(Kind.TAG)
 _SETTLED = LINKED | ORDERED
+# What a run demands of what its slots link to.
+_FACTS = {**dict.fromkeys(SETTINGS_SLOTS, NORMAL), **dict.fromkeys(LIST_SLOTS, VALUES)}
 _LABELS = {int(kind): bytes((kind,)) for kind in Kind}
 
 
@@ -198,16 +200,17 @@ class Inspection:
         if not is_run(slots):
             return 0
         for name, slot in slots.items():
-            if not isinstance(slot, Link):
+            if type(slot) is not Link:
                 continue
             check_slot_kind(name, slot)
-            if name in SETTINGS_SLOTS or name in LIST_SLOTS:
+            fact = _FACTS.get(name)
+            if fact is not None:
                 facts = self._known(slot.raw)
                 if facts is None:
                     if self._is_promised(slot.raw):
                         continue
                     return None
-                if not facts & (NORMAL if name in SETTINGS_SLOTS else VALUES):
+                if not facts & fact:
                     raise Refused(_slot_fact(name), kind="bad-run")
         return 0
 

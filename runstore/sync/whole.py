@@ -37,12 +37,13 @@ def whole_store(reader: Reader, wanted: Sequence[bytes]) -> Marks | None:
 
 
 def _by_tables(reader: Reader, tops: set[bytes]) -> Marks | None:
-    reached = {row[:ADDRESS_BYTES] for table in (REFERRERS, RUN_EXECUTIONS) for row in reader.rows(table.name)}
+    read = int.from_bytes
+    reached = {read(row[:ADDRESS_BYTES], "big") for table in (REFERRERS, RUN_EXECUTIONS) for row in reader.rows(table.name)}
     marks = Marks()
     linked, own = tops.copy(), set[bytes]()
     for lane in (LARGE, SMALL, NODES):
         for stored in _frames(reader, lane):
-            lacking = [at for at in range(stored.first, stored.first + stored.objects) if at.to_bytes(ADDRESS_BYTES, "big") not in reached]
+            lacking = set(range(stored.first, stored.first + stored.objects)) - reached
             if lacking or lane == NODES:
                 segment = read_frame(stored.data, stored.objects)
                 if not all(segment.kinds[at - stored.first] in _TOPS for at in lacking):

@@ -16,10 +16,10 @@ from runstore.model.ids import Kind, Link
 from runstore.model.jsontext import parse_json
 from runstore.model.lists import build, decode_node
 from runstore.model.nodes import Inner
-from runstore.model.objects import links_of, verify_body
+from runstore.model.objects import links_of, open_body, verify_body
 from runstore.model.run import ABSENT, UNKNOWN
 from runstore.model.tags import Tag, decode_tag, encode_tag
-from runstore.model.trees import decode_tree, decode_tree_trusted, encode_tree
+from runstore.model.trees import Slot, decode_tree, decode_tree_trusted, encode_tree
 from tests.model.strategies import general
 
 LINK_A, LINK_B = Link(Kind.VALUE, bytes(range(32))), Link(Kind.EXECUTION, bytes(range(1, 33)))
@@ -102,6 +102,19 @@ def strictness(tries: int, seed: int) -> int:
         assert again(kind, changed) == changed, changed.hex()
         accepted += changed != body
     return accepted
+
+
+def test_a_tree_whose_form_is_known_is_read_as_the_first_one() -> None:
+    """With the same names and other links, trees read as their slots are; with one entry less, or names in another order, none does."""
+    slots: dict[str, Slot] = {"model": LINK_A, "prompt": UNKNOWN, "text": LINK_A}
+    for byte in (1, 0xC7, 0x21):
+        other = {**slots, "text": Link(Kind.BLOB, bytes((byte,)) * 32), "model": Link(Kind.LIST, b"\xc7\x21\x01\x02" * 8)}
+        body = encode_tree(other).body
+        assert decode_tree(body) == other == decode_tree(body)
+        assert [link.raw for link in other.values() if isinstance(link, Link)] == list(open_body(Kind.TREE, body).raws)
+        for wrong in (b"\x92" + body[1:], body + body[1:], body[:1] + body[44:] + body[1:44]):
+            with pytest.raises(Refused):
+                decode_tree(wrong)
 
 
 def test_one_value_has_one_accepted_form() -> None:

@@ -70,6 +70,18 @@ def test_marks_hold_what_was_added() -> None:
     assert len(marks) == 4
 
 
+@given(st.sets(st.integers(4000, 4200)), st.integers(4000, 4200), st.integers(1, 200))
+def test_marks_know_whole_ranges(members: set[int], first: int, count: int) -> None:
+    """A range is held if each of its addresses is, also across the pages of the bitmap; one that was added is."""
+    marks = Marks()
+    marks.update(members)
+    assert marks.holds_range(first, count) == members.issuperset(range(first, first + count))
+    other = Marks()
+    other.add_range(first, count)
+    assert other.holds_range(first, count)
+    assert not other.holds_range(first, count + 1)
+
+
 @pytest.mark.parametrize("current", [True, False])
 def test_a_whole_store_is_recognised(tmp_path: Path, current: bool) -> None:
     """With the derived tables and without them: all is sent in one go if all refs are wanted and nothing lies beside what they lead to."""
