@@ -10,6 +10,8 @@ from typing import Any, NamedTuple
 
 import runstore
 from runstore.capture.codecs import codec_named
+from runstore.capture.entries import seen_of
+from runstore.capture.journal.frames import CALL, MAGIC, entries
 from runstore.model.ids import Link
 from runstore.repo import Repo
 from runstore.runs.view import ExecutionView, ListView, read_content
@@ -62,6 +64,16 @@ def _found(repo: Repo, link: Link) -> Found:
 
 def _plain(slot: Any) -> Any:
     return list(slot) if isinstance(slot, ListView) else slot
+
+
+def journalled(store: Path) -> list[tuple[bytes, bytes]]:
+    """What waits in a store's journal: the bodies of each call, sent and received, the second without its compression."""
+    found = []
+    for file in sorted((store / "journal").glob("*.journal")):
+        data = file.read_bytes()
+        found += [entry for _, entry in entries(data, len(MAGIC)) if entry is not None and entry.kind == CALL]
+    seen = [seen_of(entry) for entry in found]
+    return [(one.exchange.request_body, one.exchange.response_body) for one in seen]
 
 
 def program(tmp_path: Path, text: str, *words: str, env: dict[str, str] | None = None, options: tuple[str, ...] = ()) -> Any:

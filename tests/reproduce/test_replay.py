@@ -17,7 +17,11 @@ from typing import Any
 import pytest
 
 import runstore
+from runstore.capture.codecs import known
+from runstore.capture.codecs.openai_chat import OpenAIChat
+from runstore.capture.codecs.places import Place
 from runstore.errors import InvalidInput, NotRecorded
+from runstore.model.run import Run
 from runstore.repo import Repo
 from runstore.reproduce.replay.choosing import Choice, Chooser, parse_choice
 from tests.reproduce.calls import URL, body_of, chat, completion, record
@@ -66,6 +70,29 @@ def test_delivery_fields_do_not_matter(repo: Repo) -> None:
     record(repo, chat(user="ann", metadata={"a": "b"}))
     with no_network(), runstore.replay(store=repo):
         assert text_of(post(chat(user="bob"))) == "Four."
+
+
+class Before(OpenAIChat):
+    """The codec as it might have been: a version that did not know the seed for a parameter."""
+
+    version = 0
+    layout = OpenAIChat.layout._replace(fields={**OpenAIChat.layout.fields, "seed": Place.EXTRA})
+
+
+def test_what_an_older_version_of_a_codec_recorded_is_found(repo: Repo, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A call is looked up under the request id of each version of its codec, and what an older one recorded can be written again."""
+    old = Before()
+    body = body_of(chat(seed=7))
+    decoded = old.decode_request(URL, {"content-type": "application/json"}, body)
+    answer = old.decode_response(200, {"content-type": "application/json"}, body_of(completion("Four.")), decoded.slots)
+    run = Run(**decoded.slots, runtime=answer.runtime)
+    repo.add(run, output=answer.output, usage=answer.usage, response=answer.response, wire=decoded.wire)
+    with no_network(), pytest.raises(NotRecorded), runstore.replay(store=repo):
+        post(chat(seed=7))
+    monkeypatch.setattr(known, "OLDER", (old,))
+    with no_network(), runstore.replay(store=repo):
+        assert text_of(post(chat(seed=7))) == "Four."
+    assert known.codec_named(decoded.wire).rebuild_request(decoded.slots, decoded.wire).body == body
 
 
 def test_a_json_answer_asked_for_as_a_stream_is_a_stream(repo: Repo) -> None:

@@ -10,13 +10,13 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from runstore.capture.codecs.contract import Answer, Codec, Decoded, Request, Unresolved
-    from runstore.capture.codecs.known import CODECS, codec_for, codec_named
+    from runstore.capture.codecs.known import CODECS, codec_for, codec_named, older_versions
     from runstore.capture.codecs.media import lift
 
-__all__ = ["CODECS", "Answer", "Codec", "Decoded", "Request", "Unresolved", "codec_for", "codec_named", "lift"]
+__all__ = ["CODECS", "Answer", "Codec", "Decoded", "Request", "Unresolved", "codec_for", "codec_named", "lift", "older_versions"]
 
 # Loaded when first used: a program that is recorded needs the lists of urls.py, and no codec.
-_PLACES = {"CODECS": "known", "codec_for": "known", "codec_named": "known", "lift": "media"}
+_PLACES = {"CODECS": "known", "codec_for": "known", "codec_named": "known", "lift": "media", "older_versions": "known"}
 
 
 def __getattr__(name: str) -> Any:

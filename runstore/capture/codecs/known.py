@@ -40,16 +40,24 @@ CODECS: tuple[Codec, ...] = (
 )
 """Every codec of an API, in the order in which they are asked. Each has a `name` and a `version`."""
 
+OLDER: tuple[Codec, ...] = ()
+"""Versions whose place a newer one has taken. What they recorded is read with them, and look-ups ask for their request ids too."""
+
 
 def codec_for(url: str, method: str, headers: Headers = (), body: bytes = b"") -> Codec | None:
     """Return the codec of a call; None if no API here has such calls."""
     return next((codec for codec in (*CODECS, TOOL) if codec.match(url, method, headers)), None)
 
 
+def older_versions(codec: Codec) -> tuple[Codec, ...]:
+    """Return the versions whose place a codec has taken: a call may have been recorded under the request id that one of them gave it."""
+    return tuple(one for one in OLDER if one.name == codec.name)
+
+
 def codec_named(wire: Mapping[str, Any]) -> Codec:
     """Return the codec that an envelope names. Raises InvalidInput for another, or for a version that this program does not know."""
     stated = wire.get("codec")
-    for codec in CODECS:
+    for codec in (*CODECS, *OLDER):
         if stated == f"{codec.name}/{codec.version}":
             return codec
     raise InvalidInput(f"no codec here reads the envelope of {str(stated)[:80]!r}", hint="a newer runstore wrote it", kind="unknown-codec")

@@ -217,6 +217,7 @@ _BODIES: dict[str, Callable[..., dict[str, Any]]] = {
     "anthropic.messages": _message,
     "gemini.generate": _content,
     "bedrock.converse": _converse,
+    "bedrock.invoke": _message,
     "cohere.chat.v2": _cohere,
     "ollama.chat": _ollama,
     "ollama.generate": _ollama,

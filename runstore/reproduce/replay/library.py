@@ -6,7 +6,7 @@ from collections import OrderedDict
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
-from runstore.capture.codecs import Answer, Codec, codec_for
+from runstore.capture.codecs import Answer, Codec, codec_for, older_versions
 from runstore.capture.codecs.tool_call import TOOL
 from runstore.capture.tap.handler import Call
 from runstore.errors import NotRecorded
@@ -30,12 +30,13 @@ def is_answer(execution: Execution) -> bool:
 
 
 class Asked(NamedTuple):
-    """A call, read: its codec, its run and the envelope in which it lies."""
+    """A call, read: its codec, its run and the envelope in which it lies; `older` are the request ids that older versions gave it."""
 
     codec: Codec
     run: Run
     wire: Mapping[str, Any]
     url: str
+    older: tuple[bytes, ...] = ()
 
 
 class Hit(NamedTuple):
@@ -60,12 +61,14 @@ class Library:
         if codec is None or call.body is None:
             return None
         decoded = codec.decode_request(call.url, call.headers, call.body)
-        return Asked(codec, Run(**decoded.slots), decoded.wire, call.url)
+        before = [one.decode_request(call.url, call.headers, call.body) for one in older_versions(codec)]
+        return Asked(codec, Run(**decoded.slots), decoded.wire, call.url, tuple(Run(**one.slots).request_id for one in before))
 
     def find(self, asked: Asked, caller: str = "") -> Hit:
         """Return the recorded answer to a call. Raises NotRecorded, which names the nearest recorded request and what differs from it."""
         tool = asked.codec is TOOL  # what a tool raised is its answer
-        answers = [one for one in self.answers(asked.run.request_id) if tool or one[1].status == "ok"]
+        every = [one for request in (asked.run.request_id, *asked.older) for one in self.answers(request)]
+        answers = [one for one in every if tool or one[1].status == "ok"]
         if caller:
             answers = [one for one in answers if (one[1].notes or {}).get("scope") == caller] or answers
         if not answers:

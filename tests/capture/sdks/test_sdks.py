@@ -6,6 +6,7 @@ A new version of an SDK that goes another way than the tap sees fails here. They
 from __future__ import annotations
 
 import asyncio
+import json
 import os
 from collections.abc import Awaitable, Callable, Iterator
 from pathlib import Path
@@ -15,7 +16,7 @@ import pytest
 
 import runstore
 from runstore.capture.fake.server import Provider
-from tests.capture.recordings import executions
+from tests.capture.recordings import executions, journalled
 
 pytestmark = [pytest.mark.filterwarnings("ignore"), pytest.mark.timeout(120)]
 
@@ -51,7 +52,8 @@ def needs(module: str) -> Any:
 
 
 def assert_recorded(store: Path, provider: Provider, calls: int) -> None:
-    """Each call is there once: the bytes sent, and an answer that the codec understood to its end."""
+    """Each call is there once: the bytes sent and received as they were, and an answer that the codec understood to its end."""
+    assert sorted(journalled(store)) == sorted((served.received, served.sent) for served in provider.served)
     found = executions(store)
     assert len(found) == calls
     assert sorted(one.sent for one in found) == sorted(served.received for served in provider.served)
@@ -111,8 +113,8 @@ def test_openai_with_a_client_of_ones_own(tmp_path: Path, provider: Provider) ->
     provider.served.clear()
     client = openai.OpenAI(base_url=provider.url + "/v1", api_key="k", http_client=runstore.client(tmp_path / "store", library=library))
     client.chat.completions.create(model="gpt-x", messages=QUESTION)
-    client.close()
     assert_recorded(tmp_path / "store", provider, 1)
+    client.close()
 
 
 def _class(module: str, name: str) -> type:
@@ -306,13 +308,16 @@ def test_llm(store: Path, provider: Provider, tmp_path: Path, monkeypatch: pytes
 
 
 def test_boto3(store: Path, provider: Provider) -> None:
-    """Bedrock converse, in one piece and streamed."""
+    """Bedrock converse and invoke, in one piece and streamed."""
     boto3 = needs("boto3")
     client = boto3.client("bedrock-runtime", endpoint_url=provider.url)
     asked: dict[str, Any] = {"modelId": "nova-x", "messages": [{"role": "user", "content": [{"text": "Is it open?"}]}]}
     client.converse(**asked)
     assert [event for event in client.converse_stream(**asked)["stream"] if "messageStop" in event]
-    assert_recorded(store, provider, 2)
+    body = json.dumps({"anthropic_version": "bedrock-2023-05-31", "max_tokens": 50, "messages": QUESTION})
+    assert client.invoke_model(modelId="anthropic.claude-x", body=body)["body"].read()
+    assert list(client.invoke_model_with_response_stream(modelId="anthropic.claude-x", body=body)["body"])
+    assert_recorded(store, provider, 4)
 
 
 def test_no_key_is_recorded(store: Path, provider: Provider) -> None:
