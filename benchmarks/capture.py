@@ -8,7 +8,7 @@ import json
 import os
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import nullcontext
 from pathlib import Path
 from statistics import median
@@ -24,14 +24,23 @@ from runstore.capture.fake.streams import stream
 
 URL = "http://service.test/v1/chat/completions"
 REQUEST_BYTES = 20_000
-ROUNDS = 7
+ROUNDS = 40
+WAYS: tuple[tuple[str, dict[str, Any] | None], ...] = (
+    ("not recorded", None),
+    ("`spool`, the default", {}),
+    ('`on_error="raise"`', {"on_error": "raise"}),
+    ("`spans=True`", {"spans": True}),
+    ('`redact="mask"`: the secret scan', {"redact": "mask"}),
+    ('`mode="commit"`', {"mode": "commit"}),
+)
 
 
 class Cost(NamedTuple):
-    """Microseconds of CPU of the caller's thread for one call."""
+    """Microseconds of CPU of the caller's thread for one call: the median of the rounds, and the least."""
 
     name: str
-    micros: float
+    median: float
+    least: float
 
 
 class Chunks(httpx.SyncByteStream):
@@ -54,41 +63,38 @@ def request(turn: int = 0) -> dict[str, Any]:
 def main(arguments: list[str] | None = None) -> int:
     """Measure, and write the page."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.capture", description=__doc__)
-    parser.add_argument("--calls", type=int, default=300, help="calls a round")
+    parser.add_argument("--calls", type=int, default=40, help="calls a round")
+    parser.add_argument("--rounds", type=int, default=ROUNDS, help="rounds of each way of recording, taken in turn")
     parser.add_argument("--out", type=Path, default=Path(__file__).with_name("CAPTURE.md"), help="the page to write")
     options = parser.parse_args(arguments)
+    made = answer("openai.chat", "small-1", request())
+    kind, chunks = stream("openai.chat", made, {})
     with TemporaryDirectory(prefix="benchmarks-") as scratch:
-        costs, streamed = callers(Path(scratch), options.calls)
-        first = first_token(Path(scratch))
-        drained = draining(Path(scratch), 2000)
-    options.out.write_text(page(costs, streamed, first, drained), encoding="utf-8")
+        place = Path(scratch)
+        whole = callers(place / "whole", "application/json", [json.dumps(made).encode()], options.calls, options.rounds)
+        streamed = callers(place / "streamed", kind, chunks, options.calls, options.rounds)
+        first = first_token(place)
+        drained = [("questions about one conversation of 48 messages", draining(place / "branches", branches(2000)))]
+        drained.append(("turns of conversations that grow to 48 messages", draining(place / "turns", turns(84))))
+    options.out.write_text(page(whole, streamed, len(chunks), first, drained), encoding="utf-8")
     print(options.out.read_text(encoding="utf-8"))
     return 0
 
 
-def callers(scratch: Path, calls: int) -> tuple[list[Cost], list[Cost]]:
-    """Return the cost of a call for each way of recording, in one piece and streamed."""
+def callers(scratch: Path, content: str, parts: list[bytes], calls: int, rounds: int) -> list[Cost]:
+    """Return the cost of a call for each way of recording. The ways take turns, so that what else the machine does meets all alike."""
     body = json.dumps(request()).encode()
     assert abs(len(body) - REQUEST_BYTES) < 1500, len(body)
-    made = answer("openai.chat", "small-1", request())
-    kind, chunks = stream("openai.chat", made, {})
-    whole = json.dumps(made).encode()
-    ways: list[tuple[str, dict[str, Any] | None]] = [
-        ("not recorded", None),
-        ("`spool`, the default", {}),
-        ('`on_error="raise"`', {"on_error": "raise"}),
-        ('`redact="mask"`: the secret scan', {"redact": "mask"}),
-        ("`spans=True`", {"spans": True}),
-        ('`mode="commit"`', {"mode": "commit"}),
-    ]
-    told: list[list[Cost]] = [[], []]
-    for into, (content, parts) in zip(told, (("application/json", [whole]), (kind, chunks)), strict=True):
-        for number, (name, options) in enumerate(ways):
-            into.append(Cost(name, _cost(scratch / f"{len(told[1])}-{number}-{len(parts)}", body, content, parts, options, calls)))
-    return told[0], told[1]
+    told: dict[str, list[float]] = {name: [] for name, _ in WAYS}
+    for _ in range(rounds):
+        for number, (name, options) in enumerate(WAYS):
+            count = max(4, calls // 10) if options == {"mode": "commit"} else calls
+            told[name].append(_cost(scratch / str(number), body, content, parts, options, count))
+    return [Cost(name, median(costs), min(costs)) for name, costs in told.items()]
 
 
 def _cost(store: Path, body: bytes, content: str, parts: list[bytes], options: dict[str, Any] | None, calls: int) -> float:
+    """Return the microseconds of this thread a call, in one round."""
     headers = {"content-type": "application/json", "authorization": "Bearer key"}
     transport = httpx.MockTransport(lambda asked: httpx.Response(200, headers={"content-type": content}, stream=Chunks(parts)))
     if options is not None:
@@ -101,33 +107,30 @@ def _cost(store: Path, body: bytes, content: str, parts: list[bytes], options: d
                     for _ in response.iter_raw():
                         pass
 
-            count = calls if options is None or options.get("mode") != "commit" else max(20, calls // 10)
-            return _micros(call, count)
+            call()
+            begun = time.thread_time_ns()
+            for _ in range(calls):
+                call()
+            return (time.thread_time_ns() - begun) / calls / 1000
     finally:
         if options is not None:
             runstore.uninstrument(drain=False)
 
 
 def _span(options: dict[str, Any] | None) -> Any:
-    """Return a span that records, where spans are asked for and OpenTelemetry is installed."""
+    """Return a span that records and does nothing else, where spans are asked for and OpenTelemetry is installed."""
     if not (options or {}).get("spans"):
         return nullcontext()
     try:
-        from opentelemetry.sdk.trace import TracerProvider
+        from opentelemetry import trace
     except ImportError:
         return nullcontext()
-    return TracerProvider(shutdown_on_exit=False).get_tracer("benchmark").start_as_current_span("call")
 
+    class Recording(trace.NonRecordingSpan):
+        def is_recording(self) -> bool:
+            return True
 
-def _micros(call: Callable[[], None], count: int) -> float:
-    """Return the CPU of this thread a call: the median of rounds."""
-    rounds = []
-    for _ in range(ROUNDS):
-        begun = time.thread_time_ns()
-        for _ in range(count):
-            call()
-        rounds.append((time.thread_time_ns() - begun) / count / 1000)
-    return median(rounds)
+    return trace.use_span(Recording(trace.INVALID_SPAN_CONTEXT))
 
 
 def first_token(scratch: Path, count: int = 60) -> tuple[float, float]:
@@ -148,47 +151,65 @@ def first_token(scratch: Path, count: int = 60) -> tuple[float, float]:
     return median(told[False]), median(told[True])
 
 
-def draining(scratch: Path, count: int) -> tuple[float, float, int]:
-    """Return runs a second by the clock and by CPU of a drain of conversations of 20 kB requests, and how many runs that were."""
-    store = scratch / "drain"
+def branches(count: int) -> Iterator[dict[str, Any]]:
+    """Yield requests of 20 kB each that differ in their last message."""
+    return (request(turn) for turn in range(count))
+
+
+def turns(conversations: int) -> Iterator[dict[str, Any]]:
+    """Yield the requests of conversations, turn by turn: each has two messages more than the one before."""
+    for number in range(conversations):
+        messages = [{**message, "content": f"{number}, {message['content']}"} for message in request()["messages"]]
+        for turn in range(1, len(messages), 2):
+            yield {**request(), "messages": messages[:turn]}
+
+
+def draining(store: Path, requests: Iterator[dict[str, Any]]) -> tuple[float, float, int]:
+    """Return runs a second by the clock and by CPU of a drain of requests, and how many runs that were."""
     runstore.instrument(store, background=False)
     made = answer("openai.chat", "small-1", request())
     transport = httpx.MockTransport(lambda asked: httpx.Response(200, json=made))
     with httpx.Client(transport=transport) as client:
-        for turn in range(count):
-            client.post(URL, json=request(turn))
+        for body in requests:
+            client.post(URL, json=body)
     runstore.uninstrument(drain=False)
     begun, spent = time.perf_counter(), time.process_time()
     done = runstore.drain(store)
     return done / (time.perf_counter() - begun), done / (time.process_time() - spent), done
 
 
-def page(costs: list[Cost], streamed: list[Cost], first: tuple[float, float], drained: tuple[float, float, int]) -> str:
+Drained = list[tuple[str, tuple[float, float, int]]]
+
+
+def page(whole: list[Cost], streamed: list[Cost], chunks: int, first: tuple[float, float], drained: Drained) -> str:
     """Return the page."""
     lines = [
         "# What capture costs",
         "",
         f"Made by `python -m benchmarks.capture` on {os.cpu_count()} cores, Python {sys.version.split()[0]}, httpx {httpx.__version__}.",
-        "Requests have 20 kB: a conversation of 48 messages. CPU is that of the caller's thread, the median of "
-        f"{ROUNDS} rounds; the transport answers from memory. Other work on the machine makes the figures larger.",
+        "Requests have 20 kB: a conversation of 48 messages. CPU is that of the caller's thread, for one call; the transport answers from",
+        "memory. The ways take turns in short rounds: the median of the rounds and, in brackets, the least, the one that other work on the",
+        "machine disturbed least.",
         "",
-        "| | answer in one piece: CPU, µs | more than not recorded | streamed: CPU, µs | more |",
+        f"| | answer in one piece: CPU, µs | more than not recorded | streamed in {chunks} chunks: CPU, µs | more |",
         "|---|---|---|---|---|",
-    ]
-    for one, other in zip(costs, streamed, strict=True):
-        more, others = one.micros - costs[0].micros, other.micros - streamed[0].micros
-        lines.append(f"| {one.name} | {one.micros:.0f} | {more:.0f} | {other.micros:.0f} | {others:.0f} |")
-    share = (costs[1].micros - costs[0].micros) / 50_000
-    lines += [
+        *(f"| {one.name} | {_told(one, whole[0])} | {_told(other, streamed[0])} |" for one, other in zip(whole, streamed, strict=True)),
         "",
-        f"- Of a call that takes 50 ms, recording in mode `spool` takes {share:.2%}.",
+        f"- Of a call that takes 50 ms, recording in mode `spool` takes {(whole[1].median - whole[0].median) / 50_000:.2%}.",
         f"- The first chunk of a stream over loopback came after {first[0]:.2f} ms not recorded, and {first[1]:.2f} ms recorded (medians,",
         "  taken in turn).",
-        f"- A journal of {drained[2]} runs drained at {drained[0]:,.0f} runs a second by the clock, {drained[1]:,.0f} a second of CPU.",
+    ]
+    for name, (clock, cpu, count) in drained:
+        lines.append(f"- Drained, {name}: {count} runs, {clock:,.0f} a second by the clock, {cpu:,.0f} a second of CPU.")
+    lines += [
         "- `spans` (with a span that records) computes the ids in the caller's thread; `commit` also waits for the disk, which is not CPU.",
         "",
     ]
     return "\n".join(lines)
+
+
+def _told(cost: Cost, base: Cost) -> str:
+    return f"{cost.median:.0f} ({cost.least:.0f}) | {cost.median - base.median:.0f} ({cost.least - base.least:.0f})"
 
 
 if __name__ == "__main__":

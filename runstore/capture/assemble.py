@@ -12,14 +12,13 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from runstore.capture.codecs import Answer, Codec, Decoded, Unresolved, codec_for
-from runstore.capture.codecs.contract import ERROR, INTERRUPTED, PARTIAL, RAW, UNREAD
+from runstore.capture.codecs.contract import ERROR, INTERRUPTED, PARTIAL, RAW, STYLED, UNREAD
+from runstore.capture.codecs.request import as_stored
 from runstore.capture.declared import Declared, found_in
 from runstore.capture.exchange import Exchange
 from runstore.errors import InvalidInput
 from runstore.model.ids import Link
 from runstore.model.run import Run, value_part
-from runstore.model.settings import normalise
-from runstore.model.slots import SETTINGS_SLOTS
 from runstore.model.trees import UNKNOWN
 from runstore.runs.compose import output_part
 
@@ -106,6 +105,8 @@ def _request(codec: Codec, exchange: Exchange) -> tuple[Decoded, bytes]:
     """Decode a request and write it again; keep the bytes where that gives others."""
     sent = exchange.request_body
     decoded = codec.decode_request(exchange.url, exchange.request_headers, sent)
+    if decoded.exact == STYLED and isinstance(decoded.wire.get("style"), str):
+        return decoded, sent  # it was written again to find that style
     rebuilt = _rebuilt(codec, decoded)
     if rebuilt == sent:
         return decoded, sent
@@ -119,8 +120,7 @@ def _request(codec: Codec, exchange: Exchange) -> tuple[Decoded, bytes]:
 def _rebuilt(codec: Codec, decoded: Decoded) -> bytes | None:
     """Write a request from its slots as a store gives them back: settings in normal form."""
     try:
-        slots = {name: normalise(slot) if name in SETTINGS_SLOTS else slot for name, slot in decoded.slots.items()}
-        return codec.rebuild_request(slots, decoded.wire).body
+        return codec.rebuild_request(as_stored(decoded.slots), decoded.wire).body
     except (InvalidInput, RecursionError):  # hundreds of levels: no run holds more than 64
         return None
 

@@ -6,6 +6,7 @@ Source: docs/spec/journal.md, "Entries".
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import Any, NamedTuple
 
 from runstore.capture.codecs.urls import REQUEST_HEADERS, RESPONSE_HEADERS, VERSION_HEADERS, read_url
@@ -15,6 +16,7 @@ from runstore.capture.journal.frames import BEGUN, CALL, Entry
 from runstore.errors import InvalidInput
 
 _ENCODINGS = frozenset(("content-encoding",))
+_BEGUN_KEYS = ("id", "method", "url", "request_headers", "started")
 _KEPT = REQUEST_HEADERS | VERSION_HEADERS | _ENCODINGS
 
 
@@ -31,11 +33,20 @@ def kept(exchange: Exchange) -> Exchange:
     """Return an exchange without what may not be kept: headers on no list, and what `read_url` drops."""
     return exchange._replace(
         url=read_url(exchange.url).kept,
-        request_headers=tuple([pair for pair in exchange.request_headers if pair[0].lower() in _KEPT]),
-        response_headers=tuple(
-            [pair for pair in exchange.response_headers if (name := pair[0].lower()) in _ENCODINGS or RESPONSE_HEADERS.match(name)]
-        ),
+        request_headers=tuple([pair for pair in exchange.request_headers if _is_kept_of_a_request(pair[0])]),
+        response_headers=tuple([pair for pair in exchange.response_headers if _is_kept_of_a_response(pair[0])]),
     )
+
+
+@lru_cache(maxsize=1024)
+def _is_kept_of_a_request(name: str) -> bool:
+    return name.lower() in _KEPT
+
+
+@lru_cache(maxsize=1024)
+def _is_kept_of_a_response(name: str) -> bool:
+    lower = name.lower()
+    return lower in _ENCODINGS or RESPONSE_HEADERS.match(lower) is not None
 
 
 def entry_of(seen: Seen, *, begun: bool = False) -> Entry:
@@ -47,16 +58,15 @@ def entry_of(seen: Seen, *, begun: bool = False) -> Entry:
         "url": one.url,
         "request_headers": one.request_headers,
         "started": one.started,
+        "status": one.status,
+        "response_headers": one.response_headers,
+        "ended": one.ended,
+        "complete": one.complete,
+        "error": one.error,
+        "interrupted": one.interrupted,
     }
-    if not begun:
-        head |= {
-            "status": one.status,
-            "response_headers": one.response_headers,
-            "ended": one.ended,
-            "complete": one.complete,
-            "error": one.error,
-            "interrupted": one.interrupted,
-        }
+    if begun:
+        head = {key: head[key] for key in _BEGUN_KEYS}
     if seen.label:
         head["label"] = seen.label
     if seen.redacted:

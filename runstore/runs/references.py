@@ -106,6 +106,17 @@ _KEPT: dict[str, tuple[str, ...]] = {
 _MEDIA = frozenset(("image", "audio", "video", "file", "document", "url", "image_url", "media"))
 
 
+def says_nothing(value: Any, slot: str) -> bool:
+    """True for a map in which `references` finds nothing, seen at a glance: texts and numbers alone, as most messages are."""
+    return (
+        type(value) is dict
+        and slot != "prompt"
+        and "type" not in value
+        and _BY_KEY.keys().isdisjoint(value)
+        and not any(isinstance(part, (dict, list)) for part in value.values())
+    )
+
+
 def references(value: Any, slot: str) -> Iterator[Reference]:
     """Yield what a value points at instead of holding it. `slot` is where the value stands in a run. No recursion."""
     stack: list[tuple[Steps, Any, bool]] = [((), value, slot == "output_format")]

@@ -11,7 +11,10 @@ from runstore.capture.codecs.urls import Headers
 OK, ERROR, PARTIAL, INTERRUPTED = "ok", "error", "partial", "interrupted"
 
 STYLED, RAW, UNREAD = "styled", "raw", "unread"
-"""How a body is rebuilt: from slots and a style; from the bytes kept beside them; or it was never read as JSON, and stands in `extra`."""
+"""How a body is rebuilt: from slots and a style; from the bytes kept beside them; or it was never read as JSON, and stands in `extra`.
+
+`styled` is found by doing it: the slots, settings in normal form, were put back and written, and gave the bytes.
+"""
 
 
 class Unresolved(NamedTuple):

@@ -7,7 +7,7 @@ from typing import Any
 
 from runstore.capture.codecs.contract import Unresolved
 from runstore.capture.codecs.places import Layout, Place
-from runstore.runs.references import Reference, references
+from runstore.runs.references import Reference, references, says_nothing
 
 _SLOTS = {
     Place.PROMPT: "prompt",
@@ -41,7 +41,8 @@ def _field(above: tuple[str, ...], key: str, value: Any, place: Place) -> Iterat
     slot = _SLOTS.get(place)
     if slot is not None and isinstance(value, list):
         for index, item in enumerate(value):
-            yield from _told((*above, key, index), references(item, slot))
+            if not says_nothing(item, slot):
+                yield from _told((*above, key, index), references(item, slot))
     elif slot is not None:
         yield from _told((*above, key), references(value, slot))
     elif place is Place.EXTRA:

@@ -22,6 +22,8 @@ from runstore.capture.codecs.placing import Placing, Taking, lift_media, setting
 from runstore.capture.codecs.pointers import unresolved
 from runstore.capture.codecs.urls import VERSION_HEADERS, Headers, read_headers, read_url
 from runstore.errors import InvalidInput, LimitExceeded
+from runstore.model.settings import normalise
+from runstore.model.slots import SETTINGS_SLOTS
 from runstore.model.trees import ABSENT
 
 INSTRUCTING = ("system", "developer")
@@ -47,6 +49,11 @@ class Start(NamedTuple):
     model: dict[str, Any]
     wire: dict[str, Any]
     deployment: str | None
+
+
+def as_stored(slots: Mapping[str, Any]) -> dict[str, Any]:
+    """Return slots as a store gives them back: settings in normal form."""
+    return {name: normalise(slot) if name in SETTINGS_SLOTS else slot for name, slot in slots.items()}
 
 
 def with_deployment(located: Located) -> Located:
@@ -87,7 +94,7 @@ class JsonRequests:
         try:
             slots, wire = self._slots(value, start)
             lifted = lift_media(slots)
-            style = jsonstyle.detect(text, self._body(slots, wire, None, lifted=lifted))
+            style = jsonstyle.detect(text, self._body(as_stored(slots), wire, None, lifted=lifted))
         except RecursionError:  # hundreds of levels: no run holds more than 64
             return _unread(start, body)
         if style is None or style.tokens:

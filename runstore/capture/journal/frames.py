@@ -18,6 +18,7 @@ BEGUN, CALL, LOST = 1, 2, 3
 """Kinds of entries: a request that is about to be sent, a call that ended, calls that could not be kept."""
 
 MOST_BYTES = 1 << 30
+_json = json.JSONEncoder(separators=(",", ":")).encode
 _PREFIX = struct.Struct("<II")
 _SIZES = struct.Struct("<BII")
 
@@ -33,9 +34,15 @@ class Entry(NamedTuple):
 
 def frame(entry: Entry) -> bytes:
     """Return the bytes of an entry."""
-    head = json.dumps(entry.head, separators=(",", ":")).encode("ascii")
-    payload = b"".join((_SIZES.pack(entry.kind, len(head), len(entry.sent)), head, entry.sent, entry.received))
-    return _PREFIX.pack(len(payload), zlib.crc32(payload)) + payload
+    return b"".join(parts(entry))
+
+
+def parts(entry: Entry) -> tuple[bytes, ...]:
+    """Return the bytes of an entry in pieces: the bodies are not copied."""
+    head = _json(entry.head).encode("ascii")
+    sizes = _SIZES.pack(entry.kind, len(head), len(entry.sent))
+    check = zlib.crc32(entry.received, zlib.crc32(entry.sent, zlib.crc32(sizes + head)))
+    return _PREFIX.pack(len(sizes) + len(head) + len(entry.sent) + len(entry.received), check), sizes, head, entry.sent, entry.received
 
 
 def entries(data: bytes, start: int = 0) -> Iterator[tuple[int, Entry | None]]:

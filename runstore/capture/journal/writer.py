@@ -14,13 +14,14 @@ import weakref
 from collections import deque
 from typing import NamedTuple
 
-from runstore.capture.journal.frames import MAGIC, Entry, frame
+from runstore.capture.journal.frames import MAGIC, Entry, parts
 from runstore.errors import Unavailable
 
 DIRECTORY = "journal"
 SUFFIX = ".journal"
 ROTATE_BYTES = 16 << 20
 MOST_BYTES = 1 << 30
+Parts = tuple[bytes, ...]
 _LIVE: weakref.WeakSet[Journal] = weakref.WeakSet()
 
 
@@ -47,21 +48,21 @@ class _File:
         self.size = 0
         self.open_calls = 0
         self.left = False
-        self.append(MAGIC)
+        self.append((MAGIC,))
 
-    def append(self, data: bytes) -> None:
+    def append(self, data: Parts) -> None:
         """Append in one write. What a full disk took of it is cut off again."""
-        written = 0
+        size = _length(data)
         try:
-            written = os.write(self.fd, data)
-            if written != len(data):
-                written += os.write(self.fd, data[written:])
-            if written != len(data):
+            written = os.writev(self.fd, data)
+            if written != size:
+                written += os.write(self.fd, b"".join(data)[written:])
+            if written != size:
                 raise OSError(28, "no space left on device")
         except OSError:
             os.ftruncate(self.fd, self.size)
             raise
-        self.size += written
+        self.size += size
 
     def close_if_done(self) -> None:
         """Leave the file to whoever drains, once no call is open in it."""
@@ -84,28 +85,28 @@ class Journal:
     def _begin(self) -> None:
         self._lock = threading.Lock()
         self._holder = 0
-        self._late: deque[tuple[Ticket | None, bytes]] = deque()
+        self._late: deque[tuple[Ticket | None, Parts]] = deque()
         self._file: _File | None = None
         self._others: int | None = None
 
     def append(self, entry: Entry) -> None:
         """Append an entry. When this returns it survives the end of the process. Raises OSError, or Full."""
-        self._put(None, frame(entry))
+        self._put(None, parts(entry))
 
     def begin(self, entry: Entry) -> Ticket:
         """Append an entry whose end will follow with `end`."""
-        data = frame(entry)
+        data = parts(entry)
         with self._lock:
-            file = self._writable(len(data))
+            file = self._writable(_length(data))
             file.append(data)
             file.open_calls += 1
             return Ticket(file)
 
     def end(self, ticket: Ticket, entry: Entry) -> None:
         """Append the end of what was begun, to the same file; in a forked child to its own."""
-        self._put(ticket, frame(entry))
+        self._put(ticket, parts(entry))
 
-    def _put(self, ticket: Ticket | None, data: bytes) -> None:
+    def _put(self, ticket: Ticket | None, data: Parts) -> None:
         if self._holder == threading.get_ident():
             # Python collects garbage wherever it likes, in the midst of writing too: a stream that nobody closed ends then.
             self._late.append((ticket, data))
@@ -119,10 +120,10 @@ class Journal:
             finally:
                 self._holder = 0
 
-    def _write(self, ticket: Ticket | None, data: bytes) -> None:
+    def _write(self, ticket: Ticket | None, data: Parts) -> None:
         file = None if ticket is None else ticket.file
         if file is None or file.fd < 0:
-            self._writable(len(data)).append(data)
+            self._writable(_length(data)).append(data)
             return
         try:
             file.append(data)
@@ -173,6 +174,10 @@ class Journal:
             self._file.close_if_done()
             self._file = None
             self._others = None  # this one counts among them now
+
+
+def _length(data: Parts) -> int:
+    return sum(map(len, data))
 
 
 def _size(directory: str) -> int:

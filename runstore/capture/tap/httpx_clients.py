@@ -154,9 +154,10 @@ def streams(module: ModuleType) -> SimpleNamespace:
 
         def __iter__(self) -> Iterator[bytes]:
             watcher = self._watcher
+            tell = watcher.chunk
             try:
                 for chunk in self._inner:
-                    watcher.chunk(chunk)
+                    tell(chunk)
                     yield chunk
             except GeneratorExit:
                 raise
@@ -182,9 +183,10 @@ def streams(module: ModuleType) -> SimpleNamespace:
 
         async def __aiter__(self) -> AsyncIterator[bytes]:
             watcher = self._watcher
+            tell = watcher.chunk
             try:
                 async for chunk in self._inner:
-                    watcher.chunk(chunk)
+                    tell(chunk)
                     yield chunk
             except GeneratorExit:
                 raise
