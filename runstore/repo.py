@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from runstore.maintenance.gc import Collected
     from runstore.model.run import Run
     from runstore.query.diff import Diff
+    from runstore.query.drift import Drift
     from runstore.query.find import Use
     from runstore.query.grep import Match
     from runstore.query.log import Entry
@@ -261,6 +262,17 @@ class Repo:
             links = links_of_bytes(content) if isinstance(content, bytes) else links_of_value(content)
         with self.store.read() as reader:
             return list(find(reader, *links))
+
+    def drift(self, *revisions: str) -> Iterator[Drift]:
+        """Yield the requests that more than one runtime has answered: in the log of the revisions, newest first, else in the store."""
+        from runstore.query.drift import drifts, drifts_along
+        from runstore.query.log import log
+
+        if revisions:
+            yield from drifts_along(self.store, log(self.store, revisions, now=self._clock(), zone=self._zone_of(revisions)))
+            return
+        with self.store.read() as reader:
+            yield from drifts(reader)
 
     def check(self, revision: str) -> Verdict:
         """Return whether the run that a revision names is complete and repeatable, with reasons per slot (docs/how-to/check-a-run.md)."""

@@ -41,6 +41,7 @@ SECTIONS: dict[str, dict[str, str]] = {
         "request": "Print the request of a recorded call.",
         "rerun": "Ask a recorded request again, and compare the answers.",
         "bisect": "Find the change that turned a good answer bad.",
+        "drift": "Find requests that something else answers now than before.",
     },
     "Name": {
         "refs": "List refs.",

@@ -100,6 +100,7 @@ def printed(cli: Cli, tmp_path: Path) -> dict[str, list[Any]]:
         "rerun": ["rerun built --set parameters.seed=7"],
         "bisect": [f"bisect --json --good {called[0]} --bad {c} --no-ask -- sh judge"],
         "bisect---over": ["bisect --json --over called -- sh judge"],
+        "drift": ["drift --all"],
         "grep": ["grep one"],
         "find": ["find main:history/0"],
         "check": ["check main conversations/c"],
