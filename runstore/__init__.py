@@ -16,12 +16,14 @@ if TYPE_CHECKING:
     from runstore.opening import clone
     from runstore.opening import open_repo as open
     from runstore.repo import Repo
+    from runstore.reproduce.library import bisect, bisect_over, rerun
     from runstore.reproduce.replay.replaying import replay
 
 __version__ = "0.1.0"
 __all__ = [
-    "ABSENT", "UNKNOWN", "Repo", "Run", "__version__", "async_client", "client", "clone", "drain", "instrument", "langchain_handler",
-    "mcp_session", "open", "record", "recorded", "recording_transport", "replay", "stats", "tool", "uninstrument",
+    "ABSENT", "UNKNOWN", "Repo", "Run", "__version__", "async_client", "bisect", "bisect_over", "client", "clone", "drain", "instrument",
+    "langchain_handler", "mcp_session", "open", "record", "recorded", "recording_transport", "replay", "rerun", "stats", "tool",
+    "uninstrument",
 ]  # fmt: skip
 
 # Imported when first used: a program that asks for a version, or a command that reads, need not wait for the rest.
@@ -31,6 +33,8 @@ _PLACES = {
     "Repo": ("runstore.repo", "Repo"),
     "Run": ("runstore.model.run", "Run"),
     "async_client": ("runstore.capture.clients", "async_client"),
+    "bisect": ("runstore.reproduce.library", "bisect"),
+    "bisect_over": ("runstore.reproduce.library", "bisect_over"),
     "client": ("runstore.capture.clients", "client"),
     "clone": ("runstore.opening", "clone"),
     "drain": ("runstore.capture.instrumenting", "drain"),
@@ -42,6 +46,7 @@ _PLACES = {
     "recorded": ("runstore.capture.scopes", "recorded"),
     "recording_transport": ("runstore.capture.clients", "recording_transport"),
     "replay": ("runstore.reproduce.replay.replaying", "replay"),
+    "rerun": ("runstore.reproduce.library", "rerun"),
     "stats": ("runstore.capture.instrumenting", "stats"),
     "tool": ("runstore.capture.tools", "tool"),
     "uninstrument": ("runstore.capture.instrumenting", "uninstrument"),

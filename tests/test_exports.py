@@ -11,12 +11,14 @@ from runstore.model.run import Run
 from runstore.model.trees import ABSENT, UNKNOWN
 from runstore.opening import clone, open_repo
 from runstore.repo import Repo
+from runstore.reproduce import library
 from runstore.reproduce.replay import replaying
 from tests.transcripts import ROOT
 
 NAMES = [
-    "ABSENT", "UNKNOWN", "Repo", "Run", "__version__", "async_client", "client", "clone", "drain", "instrument", "langchain_handler",
-    "mcp_session", "open", "record", "recorded", "recording_transport", "replay", "stats", "tool", "uninstrument",
+    "ABSENT", "UNKNOWN", "Repo", "Run", "__version__", "async_client", "bisect", "bisect_over", "client", "clone", "drain", "instrument",
+    "langchain_handler", "mcp_session", "open", "record", "recorded", "recording_transport", "replay", "rerun", "stats", "tool",
+    "uninstrument",
 ]  # fmt: skip
 HEAVY = {"asyncio", "blake3", "click", "inspect", "json", "lmdb", "msgpack", "pathlib", "zstandard"}
 
@@ -40,7 +42,9 @@ def test_the_names_lead_to_the_things() -> None:
         "async_client": clients.async_client, "client": clients.client, "recording_transport": clients.recording_transport,
         "drain": instrumenting.drain, "instrument": instrumenting.instrument, "stats": instrumenting.stats,
         "uninstrument": instrumenting.uninstrument, "record": scopes.record, "recorded": scopes.recorded,
-        "replay": replaying.replay, "tool": tools.tool, "mcp_session": mcp.mcp_session, "langchain_handler": langchain.langchain_handler,
+        "replay": replaying.replay,
+        "rerun": library.rerun, "bisect": library.bisect, "bisect_over": library.bisect_over,
+        "tool": tools.tool, "mcp_session": mcp.mcp_session, "langchain_handler": langchain.langchain_handler,
     }  # fmt: skip
     assert {name: getattr(runstore, name) for name in NAMES if name != "__version__"} == places
 

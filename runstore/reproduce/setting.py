@@ -28,6 +28,12 @@ class Setting(NamedTuple):
         where = render_path(self.path)
         return f"without {where}" if self.remove else f"{where}={as_json(self.value)}"
 
+    def checked(self) -> Setting:
+        """Return this change. Raises InvalidInput for one of what is not asked for."""
+        if self.path[0] in _FIXED:
+            raise InvalidInput(f"{self.path[0]} is not asked for: it says what answered, or where", kind="bad-setting")
+        return self
+
 
 def parse_setting(text: str) -> Setting:
     """Read `PATH=VALUE`; the value is JSON if it parses, else a text. Raises InvalidInput."""
@@ -39,16 +45,16 @@ def parse_setting(text: str) -> Setting:
             f"{text[:80]!r} changes nothing", hint="write PATH=VALUE, for example parameters.temperature=0", kind="bad-setting"
         )
     try:
-        return _checked(Setting(parse_path(path), parse_json(value)))
+        return Setting(parse_path(path), parse_json(value)).checked()
     except InvalidInput as error:
         if error.kind in ("bad-path", "bad-setting"):
             raise
-        return _checked(Setting(parse_path(path), value))
+        return Setting(parse_path(path), value).checked()
 
 
 def parse_removal(text: str) -> Setting:
     """Read a path to what is to be left out. Raises InvalidInput."""
-    return _checked(Setting(parse_path(text), remove=True))
+    return Setting(parse_path(text), remove=True).checked()
 
 
 def changed(slots: Mapping[str, Any], settings: Sequence[Setting]) -> dict[str, Any]:
@@ -62,12 +68,6 @@ def changed(slots: Mapping[str, Any], settings: Sequence[Setting]) -> dict[str, 
         if name not in SETTINGS_SLOTS and name not in LIST_SLOTS and name != "prompt" and made[name] is SlotState.ABSENT:
             del made[name]  # a further slot that holds nothing is not stated
     return made
-
-
-def _checked(setting: Setting) -> Setting:
-    if setting.path[0] in _FIXED:
-        raise InvalidInput(f"{setting.path[0]} is not asked for: it says what answered, or where", kind="bad-setting")
-    return setting
 
 
 def _slot(name: str, old: Any, rest: list[str], setting: Setting) -> Any:

@@ -11,15 +11,12 @@ from typing import Any
 
 import pytest
 
+import runstore
 from runstore.errors import InvalidInput
 from runstore.model.run import Run
 from runstore.repo import Repo
-from runstore.reproduce.asking import Surroundings
 from runstore.reproduce.bisect.narrowing import BAD, GOOD
-from runstore.reproduce.bisect.options import Options
-from runstore.reproduce.bisect.running import bisect
 from runstore.reproduce.bisect.trials import Trial
-from runstore.reproduce.recorded import blobs
 from tests.reproduce.calls import chat, completion, record
 from tests.reproduce.conftest import Cli
 from tests.reproduce.provider import Provider, provider
@@ -296,11 +293,10 @@ def test_the_library_takes_a_function(repo: Repo) -> None:
         def judge(trial: Trial) -> str:
             return BAD if trial.answer[0]["content"] == "money" else GOOD
 
-        around = Surroundings({}, repo.now, blobs(repo.fetch))
-        found = bisect(repo, "good", "bad", judge, around, Options(label="money"))
+        found = runstore.bisect(repo, "good", "bad", judge, label="money")
         assert [change.new for change in found.changes] == [BAD_LINES[1], BAD_LINES[4]]
         with pytest.raises(InvalidInput, match="judged good"):
-            bisect(repo, "good", "bad", lambda trial: GOOD, around, Options(label="never"))
+            runstore.bisect(repo, "good", "bad", lambda trial: GOOD, label="never")
 
 
 # --- along a log -------------------------------------------------------------------------------------------------------------------
@@ -342,5 +338,7 @@ def test_the_two_forms_lead_into_one_another(repo: Repo, cli: Cli) -> None:
     """What was found along a log is told with the command that shows what changed there."""
     log_of(repo, ["fine", "fine", "money"])
     last = cli("bisect", "--over", "main", "--", *JUDGE).lines[-1]
+    found = runstore.bisect_over(repo, "main", lambda trial: BAD if "money" in str(trial.answer) else GOOD)
+    assert found.first[0].hex[:12] in last
     command = last.partition("`runstore ")[2].rstrip("`").split()
     assert "parameters" in cli(*command).out
