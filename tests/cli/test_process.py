@@ -5,6 +5,7 @@ import os
 import signal
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -57,7 +58,15 @@ def test_output_that_cannot_be_written_is_a_failure(process: Cli) -> None:
     assert found.stderr == "error: the system refused: No space left on device\n"
 
 
-def test_ctrl_c_ends_with_130_and_without_a_traceback(process: Cli) -> None:
+@pytest.fixture
+def interruptible() -> Iterator[None]:
+    """Let programs be interrupted: one that is started where SIGINT is ignored, as behind `&` in a script, ignores it too."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+def test_ctrl_c_ends_with_130_and_without_a_traceback(process: Cli, interruptible: None) -> None:
     """An interrupted add has recorded nothing, says so in one word, and the store is sound."""
     with subprocess.Popen([*PROGRAM, "add", "-"], stdin=subprocess.PIPE, stderr=subprocess.PIPE) as add:
         assert add.stdin is not None
