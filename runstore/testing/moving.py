@@ -205,13 +205,13 @@ class MovingTests(Suite):
                     assert born[item.id] < time or address >= bound[address >> LANE_SHIFT]
 
     def test_a_lease_protects_what_came_after(self, store: Store) -> None:
-        """While a lease lives, everything added since it began is protected, through a rewrite too; afterwards nothing is."""
+        """Until its context ends, a lease protects everything added since it began, through a rewrite too; afterwards nothing is."""
         far = 1_000 * HOUR
         with store.write(now=far - 10 * HOUR) as writer:
             old = writer.put(sample_objects(10))
         with store.write(now=far - HOUR):
             pass
-        with store.lease(now=far):
+        with store.lease(now=far, seconds=1_000_000):
             with store.write(now=far) as writer:
                 writer.put(sample_objects(10, 100))
             since = {item.id for item in sample_objects(10, 100)}

@@ -1,6 +1,8 @@
 """`runstore add`: runs as JSON, by options and in bulk."""
 
 import json
+import os
+import pwd
 from pathlib import Path
 
 import pytest
@@ -81,6 +83,25 @@ def test_the_actor_comes_from_the_option_then_the_environment(cli: Cli) -> None:
     cli("--actor", "one", "add", "-", stdin="{}")
     cli("--actor", "one", "add", "-", "--actor", "two", stdin="{}")
     assert [entry["actor"] for entry in cli("log", "--json").objects] == ["two", "one", "tester"]
+
+
+def test_the_store_says_the_ref_and_the_actor_where_nothing_else_does(cli: Cli, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What runstore.toml says comes after options and environment, and before main and user@host."""
+    cli("init", "--actor", "the store")
+    with Path(".runstore/runstore.toml").open("a") as settings:
+        settings.write('default_ref = "everyday"\n')
+    monkeypatch.delenv("RUNSTORE_ACTOR")
+    cli("add", stdin="{}")
+    monkeypatch.setenv("RUNSTORE_REF", "mine")
+    monkeypatch.setenv("RUNSTORE_ACTOR", "me")
+    cli("add", stdin="{}")
+    found = [(entry["refs"], entry["actor"]) for entry in cli("log", "--json").objects]
+    assert found == [(["mine"], "me"), (["everyday"], "the store")]
+    Path(".runstore/runstore.toml").write_text("format = 1\n")
+    monkeypatch.delenv("RUNSTORE_ACTOR")
+    monkeypatch.delenv("RUNSTORE_REF")
+    assert cli("add", "--json", stdin="{}").json["ref"] == "heads/main"
+    assert cli("show", "main", "actor").out == f"{pwd.getpwuid(os.getuid()).pw_name}@{os.uname().nodename}\n"
 
 
 def test_bytes_become_blobs(cli: Cli) -> None:

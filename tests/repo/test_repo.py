@@ -13,8 +13,11 @@ import runstore
 from runstore import ABSENT, Run
 from runstore.capture.importers.conversations import Imported, import_conversations, nonce_of, ref_of
 from runstore.errors import Conflict, InvalidInput, NotFound
+from runstore.refs.refs import REFS
+from runstore.repo import TABLES as ALL_TABLES
 from runstore.repo import Repo
 from runstore.runs.tables import INDEX_STATE, TABLES, is_current
+from runstore.store.protocol import Reader, Table, Writer
 
 QUESTION = {"role": "user", "content": "2+2?"}
 ANSWER = {"role": "assistant", "content": "4"}
@@ -97,6 +100,33 @@ def test_a_batch_is_all_or_nothing(repo: Repo) -> None:
     with pytest.raises(InvalidInput):
         repo.add_many([({"prompt": "a"}, {}), ({"prompt": {1: 2}}, {})])
     assert repo.stat()["objects"] == 0
+
+
+def test_a_transaction_is_all_or_nothing(repo: Repo) -> None:
+    """What fails last in a transaction takes objects, index rows, refs, reflog and `@` back with it, for others and for this process."""
+    repo.add({"prompt": "a"}, output="b", started=1)
+    with repo.read() as reader:
+        before = [(table.name, _content(reader, table)) for table in ALL_TABLES]
+    stat = repo.stat()
+
+    def fail(writer: Writer) -> None:
+        assert writer.count() == stat["objects"] + 4
+        assert _content(writer, REFS) != dict(before)["refs"]
+        raise RuntimeError("last of all")
+
+    draft = ({"prompt": "c"}, {"output": "d", "notes": {"session": "s"}, "nonce": "n", "started": 2})
+    for _ in range(2):
+        with pytest.raises(RuntimeError, match="last of all"):
+            repo.add_many([draft], within=fail)
+    with repo.read() as reader:
+        assert [(table.name, _content(reader, table)) for table in ALL_TABLES] == before
+    assert repo.stat() == stat
+    assert repo.add_many([draft])[0].new_objects == 4
+    assert list(repo.fsck()) == []
+
+
+def _content(reader: Reader, table: Table) -> object:
+    return dict(reader.items(table.name)) if table.row_bytes is None else list(reader.rows(table.name))
 
 
 def test_importing_twice_adds_nothing(repo: Repo, tmp_path: Path) -> None:

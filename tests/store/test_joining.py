@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from itertools import cycle
 from pathlib import Path
 
 import pytest
@@ -91,8 +92,9 @@ def test_two_writers_in_turn(store: LmdbStore, tmp_path: Path) -> None:
     assert len(segments(store, 2)) < 45
 
 
-def test_the_work_of_a_join_is_bounded(store: LmdbStore, monkeypatch: pytest.MonkeyPatch) -> None:
-    """No join compresses more than 1.25 targets, and all joins together a small multiple of what was added."""
+@pytest.mark.parametrize(("batches", "size"), [([1], 250), ([1], 40), ([1, 1, 60, 150, 1, 230, 40], 250), ([7] * 31 + [200], 250)])
+def test_the_work_of_a_join_is_bounded(store: LmdbStore, monkeypatch: pytest.MonkeyPatch, batches: list[int], size: int) -> None:
+    """No join compresses more than 1.25 targets, and all joins together a small multiple of what was added, in whatever batches."""
     compressed: list[int] = []
     original = frames.compress
 
@@ -101,7 +103,11 @@ def test_the_work_of_a_join_is_bounded(store: LmdbStore, monkeypatch: pytest.Mon
         return original(content, far=far)
 
     monkeypatch.setattr("runstore.store.lmdb.join.compress", counting)
-    for n in range(3000):
-        add(store, [250], 2, n)
+    added = 0
+    for count in cycle(batches):
+        if added >= 3000:
+            break
+        add(store, [size] * count, 2, added)
+        added += count
     assert max(compressed) <= 1.25 * lanes.TARGET[0]
-    assert sum(compressed) < 6 * 3000 * 255
+    assert sum(compressed) < 6 * added * (size + lanes.OVERHEAD)

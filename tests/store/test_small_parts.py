@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -9,9 +12,10 @@ from hypothesis import strategies as st
 from runstore.errors import Damaged
 from runstore.model.ids import make_object
 from runstore.store import lanes
-from runstore.store.addresses import FIRST, LANE_SHIFT, address_bytes, lane_of, read_varint, varint
+from runstore.store.addresses import FIRST, LANE_SHIFT, LANES, address_bytes, lane_of, read_varint, varint
 from runstore.store.cache import Known, SegmentCache
 from runstore.store.frames import Segment, columns, compress, open_content
+from runstore.store.lmdb import marks
 from runstore.store.lmdb.fit import Packer
 from runstore.store.lmdb.values import Stored, from_value, to_value
 from runstore.testing.samples import noise, sample_object
@@ -153,3 +157,15 @@ def test_compressing_far() -> None:
     near = noise(1, 1 << 20)
     content = near + noise(2, 2 << 20) + near
     assert len(compress(content, far=True)) < 3.1 * (1 << 20) < len(compress(content))
+
+
+def test_whose_lease_lives() -> None:
+    """A lease lives with its process: not with another that was given its number, and one of another place until it expires."""
+    own = marks.own_lease(0, dict.fromkeys(LANES, 1))
+    assert marks.is_live(own)
+    assert not marks.is_live(own._replace(started="1"))
+    assert marks.is_live(own._replace(started=""))
+    with subprocess.Popen([sys.executable, "-c", ""]) as gone:
+        gone.wait()
+    assert not marks.is_live(own._replace(process=gone.pid, started="1"))
+    assert marks.is_live(own._replace(process=gone.pid, started="1", place="another machine"))
