@@ -19,7 +19,7 @@ from runstore.model.ids import Kind, Object, make_object
 from runstore.model.keys import FAILURES, KeyPacker, only_known_types
 from runstore.model.lists import build
 from runstore.model.parts import Objects, Part
-from runstore.model.remembered import Element, RememberedList
+from runstore.model.remembered import HEAD_BYTES, Element, RememberedList
 from runstore.model.settings import encode_settings
 from runstore.model.slots import LIST_SLOTS
 
@@ -60,7 +60,9 @@ class Memory:
             return part
 
     def _remember(self, key: tuple[bool, str | bytes], value: Any, part: Part) -> None:
-        made = _Value(part, plain=pack_plain(value) is not None)
+        # A text has one encoding, and so has what is packed as its key is.
+        plain = type(value) is str or key[1] == part.objects[-1].body or pack_plain(value) is not None
+        made = _Value(part, plain=plain)
         if made.weight <= MAX_VALUE_BYTES // 4 and (made.plain or only_known_types(value)):
             self._values[key] = made
             self._weight += made.weight
@@ -142,7 +144,8 @@ class _Lists:
         if self._lists and self._continues(self._lists[0], elements, packer):
             return self._lists[0], min(len(elements), len(self._lists[0]))
         with packer.pack(elements[0]) as key:
-            alike = [known for known in self._lists if known.begins_with(key)]
+            head = key[:HEAD_BYTES].tobytes()
+            alike = [known for known in self._lists if known.head == head and known.begins_with(key)]
         for known in alike:
             if known is not self._lists[0] and self._continues(known, elements, packer):
                 return known, min(len(elements), len(known))

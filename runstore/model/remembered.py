@@ -15,6 +15,8 @@ from runstore.model.keys import KeyPacker, only_known_types
 from runstore.model.lists import ListBuilder
 from runstore.model.parts import Objects, Part
 
+HEAD_BYTES = 64
+
 
 class Element(NamedTuple):
     """An element of a list: its key (None if it has none) and its objects, the blobs first, its value last.
@@ -30,10 +32,11 @@ class Element(NamedTuple):
 class RememberedList:
     """The elements of a list so far. Not for two threads at once."""
 
-    __slots__ = ("_builder", "_ends", "_keys", "_sizes", "_special", "_states", "_told", "weight")
+    __slots__ = ("_builder", "_ends", "_keys", "_sizes", "_special", "_states", "_told", "head", "weight")
 
     def __init__(self) -> None:
         self._keys = bytearray()
+        self.head = b""  # how the key of the first element begins: most lists are told apart by that
         self._ends = [0]
         self._builder = ListBuilder()
         self._special: dict[int, Objects] = {}  # elements whose body is not their key
@@ -83,6 +86,8 @@ class RememberedList:
         if not element.plain:
             self._special[len(self)] = element.objects
             self.weight += sum(len(item.body) for item in element.objects)
+        if not self.head:
+            self.head = key[:HEAD_BYTES]
         self._keys += key
         self._ends.append(len(self._keys))
         self._builder.append(b"\x02" + element.objects[-1].id)
@@ -98,6 +103,7 @@ class RememberedList:
         """Return a list of the first `size` elements that can go on differently."""
         other = RememberedList()
         other._keys = self._keys[: self._ends[size]]
+        other.head = self.head
         other._ends = self._ends[: size + 1]
         other._builder = self._builder.truncated(size)
         other._special = {place: objects for place, objects in self._special.items() if place < size}

@@ -28,6 +28,7 @@ Preencoded = Encoded
 """A value given as its body: `Run(prompt=Preencoded(body, blobs))`. The body is checked strictly."""
 
 _LEFT_OUT: Any = object()
+_NOTHING_KNOWN = dict.fromkeys(CORE_SLOTS, UNKNOWN)
 _SETTINGS = {
     "model": '{"name": "gpt-4o"}',
     "parameters": '{"temperature": 0}',
@@ -94,7 +95,14 @@ class Run:
     @classmethod
     def from_links(cls, slots: Mapping[str, Slot]) -> Run:
         """Return the run whose slots are these links and states. Core slots that are not named are unknown. Raises InvalidInput."""
-        return cls(slots=slots)
+        return cls.of(slots)
+
+    @classmethod
+    def of(cls, slots: Mapping[str, Any]) -> Run:
+        """Return the run of slots by name, each given as to `Run(...)`."""
+        made = object.__new__(cls)
+        made._compose({**_NOTHING_KNOWN, **slots})
+        return made
 
     def _compose(self, given: Mapping[str, Any]) -> None:
         stated: dict[str, Slot] = {}

@@ -39,8 +39,7 @@ def run_from_mapping(slots: Mapping[str, Any]) -> Run:
     for name in slots:
         if name not in SLOTS:
             raise InvalidInput(f"a run has no slot {name!r}", hint=f"its slots are {', '.join(SLOTS)}", kind="bad-name")
-    stated: dict[str, Any] = {name: UNKNOWN if value is None else ABSENT if value is False else value for name, value in slots.items()}
-    return Run(**stated)
+    return Run.of({name: UNKNOWN if value is None else ABSENT if value is False else value for name, value in slots.items()})
 
 
 def draft(run: Run | Mapping[str, Any], ref: str, fields: Mapping[str, Any]) -> Draft:
