@@ -75,11 +75,13 @@ def pack_plain(value: Any, max_depth: int = MAX_DEPTH, links: frozenset[Kind] = 
                         return None
                     size += len("".join(item))  # raises TypeError for a key that is no string
                     nodes += 2 * len(item)
+                    if nodes > MAX_NODES:  # before they are gathered: what is given may hold itself many times
+                        return None
                     below += item.values()
                 elif kind is list:
-                    if not max_depth:
-                        return None
                     nodes += len(item)
+                    if not max_depth or nodes > MAX_NODES:
+                        return None
                     below += item
                 elif kind is float:
                     if item - item != 0:
@@ -88,8 +90,6 @@ def pack_plain(value: Any, max_depth: int = MAX_DEPTH, links: frozenset[Kind] = 
                     if item.kind not in links or len(item.id) != ID_BYTES:
                         return None
                 elif kind is not int and kind is not bool and item is not None:
-                    return None
-                if nodes > MAX_NODES:
                     return None
             if size > MAX_BODY:
                 return None

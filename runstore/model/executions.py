@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from itertools import pairwise
+from operator import itemgetter
 from typing import Any
 
 from runstore.errors import InvalidInput, LimitExceeded, Refused
@@ -56,7 +57,8 @@ _KEYS = tuple(sorted(_FIELDS))
 _new: Any = tuple.__new__  # the constructor of a named tuple is a Python function
 _KNOWN = frozenset(_KEYS)
 _EMPTY: dict[str, Any] = dict.fromkeys(_FIELDS)  # in the order of the fields
-_PLACES = tuple((key, Execution._fields.index(key)) for key in _KEYS)
+_by_key = itemgetter(*[_FIELDS.index(key) for key in _KEYS])
+_EXACT = frozenset((str, int, Link))
 _HEADS = {key: pack_text(key) for key in _KEYS}
 _LINKS = {
     "run": frozenset((Kind.TREE,)),
@@ -75,14 +77,23 @@ def encode_execution(execution: Execution, blobs: list[Object] | None = None) ->
 
     Bytes inside `usage`, `notes` and `extra` become blobs, which are added to `blobs`; without it they are an error.
     """
-    value = {key: _plain(item) for key, place in _PLACES if (item := execution[place]) is not None}
+    value = {key: item for key, item in zip(_KEYS, _by_key(execution), strict=True) if item is not None}
+    for key, item in value.items():
+        if type(item) not in _EXACT:
+            value[key] = _plain(item)
     try:
         _check(value)
     except Refused as error:
         raise InvalidInput(str(error), kind=error.kind) from error
     parts = [map_head(len(value))]
     for key, item in value.items():
-        parts += (_HEADS[key], _encode_field(key, item, blobs))
+        kind = type(item)  # what was checked: a link, a time, a text, parents or a map
+        if kind is Link:
+            parts += (_HEADS[key], LINK_HEAD, item.raw)
+        elif kind is list:
+            parts += (_HEADS[key], array_head(len(item)), *[LINK_HEAD + parent.raw for parent in item])
+        else:
+            parts += (_HEADS[key], pack_text(item) if kind is str else pack_int(item) if kind is int else _encode_map(key, item, blobs))
     body = b"".join(parts)
     if len(body) > MAX_NODES:  # its maps may be sound one by one and too large together
         try:
@@ -94,23 +105,13 @@ def encode_execution(execution: Execution, blobs: list[Object] | None = None) ->
 
 def _plain(item: Any) -> Any:
     """Return what is given under a key with tuples as lists, and scalars in normal form."""
-    kind = type(item)
-    if kind is str or kind is int or kind is Link or isinstance(item, dict):
+    if isinstance(item, dict):
         return item
     return list(item) if isinstance(item, list | tuple) else normalise(item)
 
 
-def _encode_field(key: str, item: Any, blobs: list[Object] | None) -> bytes:
-    """Return the bytes of what stands under a key, which has been checked."""
-    if key == "parents":
-        return array_head(len(item)) + b"".join([LINK_HEAD + parent.raw for parent in item])
-    if key in _LINKS:
-        link: Link = item
-        return LINK_HEAD + link.raw
-    if key in _TIMES:
-        return pack_int(item)
-    if key not in _MAPS:
-        return pack_text(item)
+def _encode_map(key: str, item: dict[str, Any], blobs: list[Object] | None) -> bytes:
+    """Return the bytes of a map that stands under a key."""
     encoded = encode_settings(item, max_depth=MAX_DEPTH - 1, path=key, links=ANY_KIND)
     if encoded.blobs:
         if blobs is None:

@@ -128,14 +128,13 @@ class Indexer:
         if number != self._window:
             self._window, self._seen = number, set()
         window, seen = number.to_bytes(ADDRESS_BYTES, "big"), self._seen
-        for raw in raws:
-            if raw not in seen:
-                place = places.known.get(raw[1:]) or places.find(raw[1:])
-                if place:
-                    seen.add(raw)
-                    row = place.to_bytes(ADDRESS_BYTES, "big") + window
-                    if row not in self._committed:
-                        self._pending.add(row)
+        for raw in {*raws} - seen:
+            place = places.known.get(raw[1:]) or places.find(raw[1:])
+            if place:
+                seen.add(raw)
+                row = place.to_bytes(ADDRESS_BYTES, "big") + window
+                if row not in self._committed:
+                    self._pending.add(row)
 
     def _generation_rows(self, writer: Writer, executions: dict[int, tuple[bytes, Near]], places: _Places) -> list[bytes]:
         """Return the rows of `generations` for new executions: where all that they stand on is remembered, without a look at the table."""
