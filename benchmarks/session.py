@@ -9,6 +9,7 @@ from benchmarks.figures import Figure, Measured
 from benchmarks.floors import zstd_bound
 from benchmarks.measures.durable import durable
 from benchmarks.measures.importing import importing
+from benchmarks.measures.least import calibration
 from benchmarks.measures.live import live
 from benchmarks.measures.process import process
 from benchmarks.measures.turns import turns
@@ -63,4 +64,5 @@ def _targets(found: Measured, workload: Workload, scratch: Path, effort: Effort)
         ]
         figures += importing(workload.files, scratch, base) if workload.files else []
     figures += at_work.figures[2:]
-    return [*figures, turns(scratch, effort.turns, effort.rounds), process(calls[:PROCESS_CALLS], scratch, effort.pairs)]
+    figures += [turns(scratch, effort.turns, effort.rounds), process(calls[:PROCESS_CALLS], scratch, effort.pairs)]
+    return [*figures, *calibration(at_work.own_cpu, calls, scratch)]
