@@ -36,13 +36,14 @@ class NetworkFileSystem(UserWarning):
 
 
 class Config(NamedTuple):
-    """What `runstore.toml` says. `capture` is the table of that name: texts, numbers, true and false, and tables of texts."""
+    """What `runstore.toml` says. `capture` and `replay` are tables: texts, lists of texts, numbers, true and false, and tables of texts."""
 
     format: int = FORMAT
     default_ref: str | None = None
     actor: str | None = None
     remotes: dict[str, dict[str, str]] = {}  # noqa: RUF012 - never changed in place; a new Config is made instead
     capture: dict[str, Any] = {}  # noqa: RUF012 - the same
+    replay: dict[str, Any] = {}  # noqa: RUF012 - the same
 
 
 def data_name(generation: int) -> str:
@@ -232,7 +233,7 @@ def read_config(directory: str) -> Config:
 
 
 def _checked(data: dict[str, Any], path: str) -> Config:
-    for key, kind in (("format", int), ("default_ref", str), ("actor", str), ("remotes", dict), ("capture", dict)):
+    for key, kind in (("format", int), ("default_ref", str), ("actor", str), ("remotes", dict), ("capture", dict), ("replay", dict)):
         if key in data and type(data[key]) is not kind:
             raise InvalidInput(f"{path}: {key} is no {kind.__name__}", kind="bad-settings")
     remotes = data.get("remotes", {})
@@ -240,14 +241,18 @@ def _checked(data: dict[str, Any], path: str) -> Config:
         if not isinstance(entry, dict) or "url" not in entry or not all(isinstance(value, str) for value in entry.values()):
             raise InvalidInput(f"{path}: the remote {name} is no table of strings with a url", kind="bad-settings")
         _refuse_credentials(name, entry["url"])
-    capture = data.get("capture", {})
-    for key, value in capture.items():
-        if not (_is_plain(value) or (isinstance(value, dict) and all(isinstance(item, str) for item in value.values()))):
-            raise InvalidInput(f"{path}: capture.{key} is no text, number, true, false or table of texts", kind="bad-settings")
-    return Config(data.get("format", FORMAT), data.get("default_ref"), data.get("actor"), remotes, capture)
+    capture, replay = data.get("capture", {}), data.get("replay", {})
+    for table, entries in (("capture", capture), ("replay", replay)):
+        for key, value in entries.items():
+            if not _is_plain(value):
+                fact = f"{path}: {table}.{key} is no text, number, true, false, list of texts or table of texts"
+                raise InvalidInput(fact, kind="bad-settings")
+    return Config(data.get("format", FORMAT), data.get("default_ref"), data.get("actor"), remotes, capture, replay)
 
 
 def _is_plain(value: Any) -> bool:
+    if isinstance(value, dict | list):
+        return all(isinstance(item, str) for item in (value.values() if isinstance(value, dict) else value))
     return isinstance(value, str | int | float | bool)
 
 
@@ -276,15 +281,23 @@ def render(config: Config) -> bytes:
     ]
     for name, entry in sorted(config.remotes.items()):
         lines += ["", f"[remotes.{_key(name)}]", *(f"{_key(key)} = {_quoted(value)}" for key, value in sorted(entry.items()))]
-    tables = {key: value for key, value in config.capture.items() if isinstance(value, dict)}
-    if config.capture:
-        lines += ["", "[capture]", *(f"{_key(key)} = {_written(value)}" for key, value in config.capture.items() if key not in tables)]
-    for name, entry in tables.items():
-        lines += ["", f"[capture.{_key(name)}]", *(f"{_key(key)} = {_quoted(value)}" for key, value in entry.items())]
+    lines += _table("capture", config.capture) + _table("replay", config.replay)
     return ("\n".join(lines) + "\n").encode("utf-8")
 
 
+def _table(title: str, entries: dict[str, Any]) -> list[str]:
+    tables = {key: value for key, value in entries.items() if isinstance(value, dict)}
+    lines = (
+        ["", f"[{title}]", *(f"{_key(key)} = {_written(value)}" for key, value in entries.items() if key not in tables)] if entries else []
+    )
+    for name, entry in tables.items():
+        lines += ["", f"[{title}.{_key(name)}]", *(f"{_key(key)} = {_quoted(value)}" for key, value in entry.items())]
+    return lines
+
+
 def _written(value: Any) -> str:
+    if isinstance(value, list):
+        return "[" + ", ".join(map(_quoted, value)) + "]"
     return _quoted(value) if isinstance(value, str) else str(value).lower()
 
 

@@ -94,6 +94,16 @@ def test_settings_that_are_missing_or_wrong(tmp_path: Path) -> None:
             place.read_config(str(tmp_path))
 
 
+def test_the_table_of_replay_is_written_as_it_is_read(tmp_path: Path) -> None:
+    """Lists and tables of texts come back; anything deeper is refused."""
+    config = Config(replay={"normalise": ["date", 'a"b'], "patterns": {"ticket": r"T-\d+"}})
+    place.write_config(str(tmp_path), config)
+    assert place.read_config(str(tmp_path)) == config
+    (tmp_path / "runstore.toml").write_text("[replay]\nnormalise = [[1]]\n")
+    with pytest.raises(InvalidInput, match=r"replay\.normalise"):
+        place.read_config(str(tmp_path))
+
+
 def test_settings_hold_no_credentials(tmp_path: Path) -> None:
     """A remote with a password is refused when written and when read."""
     url = "https://me:secret@host/path"

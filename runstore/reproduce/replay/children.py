@@ -1,4 +1,7 @@
-"""Replay in a program that was started by `runstore replay`: settings come in its environment, and what happened goes to a file."""
+"""Replay in a program that was started by `runstore replay`: settings come in its environment, and what happens goes to a file.
+
+Each hit and each miss is a line of JSON, written at once: a process that is forked, or killed, has told what it did.
+"""
 
 from __future__ import annotations
 
@@ -11,28 +14,29 @@ from typing import Any
 from runstore.reproduce.replay.replaying import Replaying
 
 
-def settings(mode: str, store: str, choice: str, report: str) -> dict[str, Any]:
-    """Return the settings for `capture.children.environment`. `report` is a file to which each process adds one line of JSON."""
-    return {"begin": "runstore.reproduce.replay.children:begin", "mode": mode, "store": store, "choice": choice, "report": report}
+def settings(mode: str, store: str, choice: str, report: str, normalise: Mapping[str, str]) -> dict[str, Any]:
+    """Return the settings for `capture.children.environment`. `report` is the file; `normalise` are patterns by name."""
+    stated = {"mode": mode, "store": store, "choice": choice, "report": report, "normalise": dict(normalise)}
+    return {"begin": "runstore.reproduce.replay.children:begin", **stated}
 
 
 def begin(given: Mapping[str, Any]) -> None:
     """Begin to answer the calls of this process, until it ends."""
-    replaying = Replaying(given["mode"], given["store"], given["choice"], strict=False)
+    report = os.open(given["report"], os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
+
+    def tell(told: dict[str, Any]) -> None:
+        os.write(report, json.dumps(told).encode() + b"\n")
+
+    replaying = Replaying(given["mode"], given["store"], given["choice"], strict=False, normalise=given["normalise"], tell=tell)
     replaying.__enter__()
+    tell({})
     own = os.getpid()
 
     def end() -> None:
         if os.getpid() != own:
-            return  # a fork: its parent tells of both
+            return  # a fork: what is open is its parent's
         replaying.__exit__(None, None, None)
-        told = {
-            "hits": replaying.hits,
-            "missed": replaying.missed,
-            "misses": [str(miss) for miss in replaying.misses],
-            "compared": replaying.compared,
-        }
-        with open(given["report"], "a", encoding="utf-8") as file:
-            file.write(json.dumps(told) + "\n")
+        if replaying.compared is not None:
+            tell({"compared": replaying.compared})
 
     atexit.register(end)

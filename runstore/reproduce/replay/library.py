@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any, NamedTuple
 
 from runstore.capture.codecs import Answer, Codec, codec_for, older_versions
 from runstore.capture.codecs.tool_call import TOOL
 from runstore.capture.tap.handler import Call
-from runstore.errors import NotRecorded
+from runstore.errors import InvalidInput, NotRecorded
 from runstore.model.executions import Execution, decode_execution
 from runstore.model.ids import Link, Object
 from runstore.model.run import Run
@@ -17,6 +17,7 @@ from runstore.repo import Repo
 from runstore.reproduce.recorded import blobs
 from runstore.reproduce.replay.choosing import Choice, Chooser
 from runstore.reproduce.replay.nearest import nearest
+from runstore.reproduce.replay.normalising import Index, Normaliser
 from runstore.reproduce.replay.serving import Form, Served, form_of, served
 from runstore.runs.lookup import executions_of, runs_of_request
 from runstore.runs.view import ExecutionView, read_content
@@ -25,8 +26,11 @@ _KEPT_BYTES = 16 << 20
 
 
 def is_answer(execution: Execution) -> bool:
-    """True for a whole answer: one with status ok, or an error, which counts as one where a tool raised it."""
-    return execution.status in ("ok", "error") and execution.response is not None
+    """True for a whole answer: one with status ok, or an error, which counts as one where a tool raised it.
+
+    What was itself answered from the record, through normalisers, is none.
+    """
+    return execution.status in ("ok", "error") and execution.response is not None and "replayed" not in (execution.notes or {})
 
 
 class Asked(NamedTuple):
@@ -40,17 +44,20 @@ class Asked(NamedTuple):
 
 
 class Hit(NamedTuple):
-    """The response to a call, and the execution that it is the answer of."""
+    """The response to a call, and the execution that it is the answer of; `normalisers` are those without which it was not found."""
 
     execution: Link
     response: Served
+    normalisers: tuple[str, ...] = ()
 
 
 class Library:
     """Answers calls from one store. Threads may share it; what it keeps in memory is bounded."""
 
-    def __init__(self, repo: Repo, choice: Choice = Choice()) -> None:  # noqa: B008 - immutable
+    def __init__(self, repo: Repo, choice: Choice = Choice(), normalise: Mapping[str, str] | None = None) -> None:  # noqa: B008 - immutable
+        """`normalise` are the patterns of normalisers, by name."""
         self._repo = repo
+        self._index = Index(Normaliser(normalise)) if normalise else None
         self._chooser = Chooser(choice)
         self._made: OrderedDict[tuple[bytes, Form], Served] = OrderedDict()
         self._bytes = 0
@@ -61,19 +68,28 @@ class Library:
         if codec is None or call.body is None:
             return None
         decoded = codec.decode_request(call.url, call.headers, call.body)
+        try:
+            run = Run(**decoded.slots)
+        except InvalidInput:  # what no run can hold is recorded unread
+            decoded = codec.keep_request(call.url, call.headers, call.body)
+            run = Run(**decoded.slots)
         before = [one.decode_request(call.url, call.headers, call.body) for one in older_versions(codec)]
-        return Asked(codec, Run(**decoded.slots), decoded.wire, call.url, tuple(Run(**one.slots).request_id for one in before))
+        return Asked(codec, run, decoded.wire, call.url, tuple(Run(**one.slots).request_id for one in before))
 
     def find(self, asked: Asked, caller: str = "") -> Hit:
         """Return the recorded answer to a call. Raises NotRecorded, which names the nearest recorded request and what differs from it."""
-        tool = asked.codec is TOOL  # what a tool raised is its answer
-        every = [one for request in (asked.run.request_id, *asked.older) for one in self.answers(request)]
-        answers = [one for one in every if tool or one[1].status == "ok"]
+        key: bytes = asked.run.request_id
+        names = frozenset[str]()
+        answers = self._answers_to(asked, (key, *asked.older))
+        if not answers and self._index is not None:
+            with self._repo.read() as reader:
+                (key, names), requests = self._index.find(reader, asked.run)
+            answers = self._answers_to(asked, requests)
         if caller:
             answers = [one for one in answers if (one[1].notes or {}).get("scope") == caller] or answers
         if not answers:
             raise self._miss(asked)
-        chosen, number = self._chooser.choose(answers, asked.run.request_id, caller)
+        chosen, number = self._chooser.choose(answers, key, caller)
         if chosen is None:
             fact = f"the request {asked.run.request_id.hex()[:12]} was answered {len(answers)} times, and this is call {number}"
             raise NotRecorded(fact, hint="--choice latest answers every call", kind="not-recorded")
@@ -81,7 +97,30 @@ class Library:
         if response is None:
             fact = f"the answer {chosen[0].link.hex[:12]} cannot be given in the form asked for: {asked.codec.name} makes no such stream"
             raise NotRecorded(fact, hint="record the call in this form, too", kind="no-such-form")
-        return Hit(chosen[0].link, response)
+        return Hit(chosen[0].link, response, tuple(sorted(names)))
+
+    def _answers_to(self, asked: Asked, requests: Iterable[bytes]) -> list[tuple[Object, Execution]]:
+        tool = asked.codec is TOOL  # what a tool raised is its answer
+        found = [one for request in requests for one in self.answers(request) if tool or one[1].status == "ok"]
+        return sorted(found, key=lambda one: one[1].started or 0)
+
+    def take_down(self, asked: Asked, hit: Hit, notes: Mapping[str, Any], ref: str | None) -> None:
+        """Record that a call was answered through normalisers: an execution of what was asked, which says so and is served to nobody."""
+        fields = decode_execution(self._repo.fetch(hit.execution.id).body)
+        said = {**notes, "replayed": {"of": hit.execution.hex, "normalisers": list(hit.normalisers)}}
+        now = self._repo.now()
+        self._repo.add(
+            asked.run,
+            ref=ref,
+            status=fields.status,
+            output=fields.output,
+            response=fields.response,
+            wire=asked.wire or None,
+            cause=hit.execution,
+            notes=said,
+            started=now,
+            ended=now,
+        )
 
     def answers(self, request: bytes) -> list[tuple[Object, Execution]]:
         """Return what came to a request, complete answers and errors, in the order in which they began."""

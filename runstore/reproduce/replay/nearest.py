@@ -1,6 +1,6 @@
 """The recorded request that is nearest to one that was not recorded, and how the two differ, component by component.
 
-What it looks at is bounded, however large the store: the newest executions, and the runs that refer to the components and messages of the
+What it looks at is bounded, however large the store: the newest runs, and those that refer to the components and messages of the
 request, the newest of them. Among these the one with the most equal components is taken, and of several such the closest in the others.
 """
 
@@ -20,11 +20,11 @@ from runstore.model.run import Run
 from runstore.model.trees import decode_tree_trusted
 from runstore.query.diff import Component, diff
 from runstore.reproduce.replay.closeness import closeness, equal
-from runstore.runs.tables import REFERRERS, RUN_EXECUTIONS, TIME_BYTES, TIMES, WINDOW, WINDOW_SHIFT
+from runstore.runs.tables import REFERRERS, RUN_EXECUTIONS, WINDOW, WINDOW_SHIFT
 from runstore.store.protocol import ADDRESS_BYTES, Reader
 
 NEWEST = 300
-"""So many of the newest executions are looked at."""
+"""So many of the newest runs are looked at."""
 WINDOWS, PARTS, COMPARED = 6, 24, 48
 """So many stretches of the store are searched for what refers to a part, so many parts are looked up, so many runs compared in full."""
 
@@ -76,10 +76,15 @@ def nearest_of(reader: Reader, run: Run, candidates: Iterable[Candidate]) -> Nea
 
 
 def _candidates(reader: _Beside, run: Run) -> Iterator[Candidate]:
-    """Yield the newest executions, then those of the runs that refer to a part of the request, the newest first."""
-    for row in islice(reader.rows(TIMES.name, reverse=True), NEWEST):
-        obj = reader.at(int.from_bytes(row[TIME_BYTES:], "big"))
-        yield Candidate(obj.link, decode_execution_trusted(obj.body).run)
+    """Yield an execution of each of the newest runs, then of the runs that refer to a part of the request, the newest first."""
+    last, number = b"", 0
+    for row in reader.rows(RUN_EXECUTIONS.name, reverse=True):
+        if row[:ADDRESS_BYTES] != last:
+            last, number = row[:ADDRESS_BYTES], number + 1
+            if number > NEWEST:
+                break
+            obj = reader.at(int.from_bytes(row[ADDRESS_BYTES:], "big"))
+            yield Candidate(obj.link, decode_execution_trusted(obj.body).run)
     for part in islice(_parts(reader, run), PARTS):
         for obj in _referring(reader, part):
             above = _referring(reader, obj.id) if obj.kind == Kind.LIST else (obj,)
