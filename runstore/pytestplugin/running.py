@@ -14,7 +14,7 @@ import pytest
 from runstore.capture.tap import patches
 from runstore.capture.tap.active import in_force
 from runstore.capture.tap.handler import Call
-from runstore.errors import InvalidInput, NotRecorded, RunstoreError
+from runstore.errors import Damaged, InvalidInput, NotRecorded, Refused, RunstoreError
 from runstore.pytestplugin.modes import in_ci, mode_of
 from runstore.pytestplugin.opened import Opened
 from runstore.pytestplugin.plugin import COUNTS, OPENED, PARTIAL, RUNNING
@@ -28,6 +28,7 @@ from runstore.reproduce.recordings.playing import Player, TestLibrary
 from runstore.reproduce.recordings.same import same
 from runstore.reproduce.replay.replaying import AUTO, COMPARE, OFF, RECORD
 
+_BRING_BACK = "bring it back (`git checkout FILE`, `git lfs pull`), or remove it and record all tests of the module"
 _OWN = os.path.dirname(os.path.dirname(os.path.abspath(__file__))) + os.sep
 
 
@@ -145,14 +146,14 @@ def running(request: pytest.FixtureRequest) -> Iterator[Test]:
         mode = mode_of(config.getoption("runstore_mode"), given.get("mode"), os.environ, typed=config.option.runstore_typed)
         test = Test(item, mode, given.get("ref"), opened)
     except RunstoreError as error:
-        _fail(error)
+        _fail(error, config)
     item.stash[RUNNING] = test
     with test.answering():
         yield test
     try:
         test.end(keep_failed=config.getoption("runstore_keep_failed"), report=config.getoption("runstore_report"))
     except RunstoreError as error:
-        _fail(error)
+        _fail(error, config)
     test.check()
 
 
@@ -189,8 +190,10 @@ def _line(answer: Any) -> str:
     return one_line(text_of(answer), 70)
 
 
-def _fail(error: RunstoreError) -> NoReturn:
-    raise pytest.fail.Exception(f"{error}\nhint: {error.hint}" if error.hint else str(error), pytrace=False) from None
+def _fail(error: RunstoreError, config: pytest.Config) -> NoReturn:
+    hint = _BRING_BACK if isinstance(error, Refused | Damaged) else error.hint
+    said = str(error).replace(str(config.rootpath) + os.sep, "")
+    raise pytest.fail.Exception(f"{said}\nhint: {hint}" if hint else said, pytrace=False) from None
 
 
 def _place(root: str) -> str | None:

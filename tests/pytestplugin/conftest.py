@@ -39,6 +39,7 @@ class Project:
         self.path = pytester.path
         (self.path / "agent.py").write_text(AGENT)
         (self.path / "tests").mkdir()
+        self.reachable = {provider.url}
         self.file = self.path / "tests" / "recordings" / "test_it.runs"
 
     @property
@@ -89,16 +90,15 @@ def project(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> Itera
         monkeypatch.setattr("sys.dont_write_bytecode", True)
         made = Project(pytester, provider)
         pytester.syspathinsert()
-        _guard(monkeypatch, provider.url)
+        _guard(monkeypatch, made.reachable)
         yield made
 
 
-def _guard(monkeypatch: pytest.MonkeyPatch, url: str) -> None:
-    port = int(url.rpartition(":")[2])
+def _guard(monkeypatch: pytest.MonkeyPatch, reachable: set[str]) -> None:
     connect = socket.socket.connect
 
     def guarded(self: socket.socket, address: Any) -> None:
-        assert address[1] == port, f"a connection to {address} was tried"
+        assert f"http://{address[0]}:{address[1]}" in reachable, f"a connection to {address} was tried"
         connect(self, address)
 
     monkeypatch.setattr(socket.socket, "connect", guarded)

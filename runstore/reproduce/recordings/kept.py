@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 from runstore.capture.assemble import Assembled
 from runstore.capture.codecs.tool_call import TOOL
 from runstore.capture.importers.naming import nonce_of
-from runstore.model.executions import Execution, encode_execution
+from runstore.model.executions import Execution, decode_execution, encode_execution
 from runstore.model.ids import Link, Object
 from runstore.model.objects import links_of
 from runstore.runs import compose
@@ -55,7 +55,9 @@ def keep(made: Assembled) -> Kept:
         "notes": notes or None,
     }
     draft = compose.draft(made.run, "", stated)
-    return Kept(Execution(run=draft.run.link, **draft.fields), tuple(collect([draft], lambda _: False)))
+    body = encode_execution(Execution(run=draft.run.link, **draft.fields)).body
+    # Settings in normal form, as they are read again.
+    return Kept(decode_execution(body), tuple(collect([draft], lambda _: False)))
 
 
 def keep_recorded(reader: Reader, execution: Execution) -> Kept:
