@@ -20,7 +20,7 @@ from typing import Any, NamedTuple
 from benchmarks.clock import spend
 from benchmarks.peers.git import Git
 from benchmarks.peers.runstore import Runstore
-from benchmarks.serverwatch import Watched, watched
+from benchmarks.serverwatch import Watched
 from benchmarks.workloads import generated
 from runstore.maintenance.pack import pack
 from runstore.repo import TABLES, now_microseconds
@@ -287,7 +287,7 @@ class served:
 
     def __enter__(self) -> tuple[str, Access, Watched]:
         running = self._serving.__enter__()
-        return f"{running.url}/store", ACCESS._replace(token=lambda: self._token), watched(running.process.pid)
+        return f"{running.url}/store", ACCESS._replace(token=lambda: self._token), Watched(running.process.pid)
 
     def __exit__(self, *error: Any) -> None:
         self._serving.__exit__(*error)

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 _TICK = os.sysconf("SC_CLK_TCK")
-_SECONDS = 0.02
+_SECONDS = 0.005
 
 
 class Watched:
@@ -33,6 +33,7 @@ class Watched:
         done = threading.Event()
 
         def watch() -> None:
+            self.peak = self.memory()
             while not done.wait(_SECONDS):
                 self.peak = max(self.peak, self.memory())
 
@@ -50,11 +51,6 @@ class Watched:
             for children in Path(f"/proc/{pid}/task").glob("*/children"):
                 found += map(int, children.read_text().split())
         return found
-
-
-def watched(pid: int) -> Watched:
-    """Return the watch over a process."""
-    return Watched(pid)
 
 
 def _stat(pid: int) -> list[str]:

@@ -26,7 +26,7 @@ from runstore.sync.visible import Everything, View
 
 PORTION = 32 << 20
 _BUFFERED = 8 << 20
-_KEPT = 16 << 20
+_KEPT, _KEPT_OBJECTS = 16 << 20, 100_000
 Answer = TypeVar("Answer")
 
 
@@ -101,7 +101,7 @@ class Receiver:
     def _inspect(self, reader: Reader, inspection: Inspection, roots: Iterable[Link]) -> None:
         for frame in self.spool.frames():
             self._check_time()
-            inspection.keeps = self.meter.raw <= _KEPT
+            inspection.keeps = self.meter.raw <= _KEPT and self.meter.objects <= _KEPT_OBJECTS
             found = inspection.take(open_frame(frame))
             if inspection.keeps:
                 self._kept.append(found)

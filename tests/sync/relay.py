@@ -13,7 +13,8 @@ from contextlib import contextmanager
 class Relay:
     """Listens on a port of its own and passes bytes on, of both directions together at most `budget`; None for all of them.
 
-    A line that is cut stays dead, for new connections too, until it gets another budget. `used` counts what went over.
+    A line that is cut stays dead, for new connections too, until it gets another budget; one that is cut `once` carries all that comes
+    after that. `used` counts what went over.
     """
 
     def __init__(self, port: int) -> None:
@@ -22,18 +23,19 @@ class Relay:
         self._lock = threading.Lock()
         self._open: list[socket.socket] = []
         self.budget: int | None = None
+        self._once = False
         self.used = 0
         self.port: int = self._listener.getsockname()[1]
         threading.Thread(target=self._accept, daemon=True).start()
 
-    def reset(self, budget: int | None) -> None:
+    def reset(self, budget: int | None, *, once: bool = False) -> None:
         """Cut what is open, and carry so many bytes from now on."""
         with self._lock:
             for sock in self._open:
                 with contextlib.suppress(OSError):
                     sock.shutdown(socket.SHUT_RDWR)
             self._open = []
-            self.budget, self.used = budget, 0
+            self.budget, self.used, self._once = budget, 0, once
 
     def close(self) -> None:
         """Stop."""
@@ -62,6 +64,8 @@ class Relay:
         with self._lock:
             fits = len(data) if self.budget is None else max(min(len(data), self.budget - self.used), 0)
             self.used += fits
+            if fits < len(data) and self._once:
+                self.budget = None
         sock.sendall(data[:fits])
         return fits == len(data)
 
