@@ -8,6 +8,7 @@ from typing import Any
 from runstore.errors import InvalidInput
 from runstore.model.ids import Kind, Link, Object, make_object, parse_link
 from runstore.model.run import CORE_SLOTS, FURTHER_SLOTS, Part, Run, list_part, value_part
+from runstore.model.scalars import LEAST_INT, MOST_INT
 from runstore.model.trees import ABSENT, UNKNOWN
 from runstore.runs.record import Draft
 
@@ -101,11 +102,14 @@ def _execution(name: str, value: Any) -> Link:
 
 def microseconds(name: str, value: Any) -> int:
     """Return a time as microseconds since 1970 UTC: an int as it is, text read as ISO 8601 (UTC where it names no zone)."""
-    if isinstance(value, int) and not isinstance(value, bool):
+    if isinstance(value, int) and not isinstance(value, bool) and LEAST_INT <= value <= MOST_INT:
         return value
     if not isinstance(value, str):
+        large = type(value) is int  # one that may have more digits than are shown to anybody
         raise InvalidInput(
-            f"{name}: {value!r} is no time", hint="give microseconds since 1970 UTC as an integer, or ISO 8601 text", kind="bad-time"
+            f"{name}: {'a number beyond 64 bits' if large else repr(value)[:40]} is no time",
+            hint="give microseconds since 1970 UTC as an integer, or ISO 8601 text",
+            kind="bad-time",
         )
     from datetime import UTC, datetime, timedelta
 

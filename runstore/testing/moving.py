@@ -228,6 +228,23 @@ class MovingTests(Suite):
             assert all(address < bound[address >> LANE_SHIFT] for address, _ in reader.objects())
         assert len(old) == 10
 
+    def test_a_lease_is_kept_through_rewrites(self, store: Store) -> None:
+        """What was added under a lease is protected long after it ceased to be young, and where rewrites put it."""
+        with store.write(now=HOUR) as writer:
+            writer.put(sample_objects(10))
+        with store.lease(now=2 * HOUR, seconds=1_000_000):
+            with store.write(now=2 * HOUR) as writer:
+                writer.put(sample_objects(10, 100))
+            for hour in (10, 20):
+                with store.write(now=hour * HOUR):
+                    pass
+            for _ in range(3):
+                bound = store.protected_since(18 * HOUR, now=20 * HOUR)
+                with store.read() as reader:
+                    kept = {item.id for address, item in reader.objects() if address >= bound[address >> LANE_SHIFT]}
+                assert kept == {item.id for item in sample_objects(10, 100)}
+                store.rewrite(everything, level=3, rebuild=nothing_to_rebuild)
+
     def test_a_lease_ends_in_time(self, store: Store) -> None:
         """A lease protects nothing from a collector whose time is after its end."""
         with store.write(now=HOUR) as writer:

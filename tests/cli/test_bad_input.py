@@ -24,6 +24,7 @@ CASES = [
     ("a bad time", '{"started": "tomorrow-ish"}', "started"),
     ("a cause that is no id", '{"cause": "main"}', "cause: not an id: 'main'"),
     ("a cause of another kind", '{"cause": "tree:' + "0" * 64 + '"}', "cause: tree:00000000…"),
+    ("a time beyond all times", '{"started": 1' + "0" * 5000 + "}", "started: a number beyond 64 bits"),
     ("notes that are no map", '{"notes": 1}', "notes"),
     ("an actor that is no text", '{"actor": 1}', "actor"),
     ("a bad ref", '{"ref": "a..b"}', "'heads/a..b'"),

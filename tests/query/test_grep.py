@@ -147,3 +147,13 @@ def test_unknown_place(archive: Archive) -> None:
     with pytest.raises(InvalidInput) as caught:
         search(archive.repo.store, [], "x", ["histroy"])
     assert "history" in (caught.value.hint or "")
+
+
+def test_places_in_a_long_list(archive: Archive) -> None:
+    """In a list of several levels the place of a match is its position in the whole list, and leads to it."""
+    history = [{"role": "user", "content": f"question {number}"} for number in range(400)]
+    archive.add(slots={"history": history})
+    for number in (0, 7, 63, 64, 199, 399):
+        (match,) = found(archive, f"question {number}$")
+        assert match.place == f"history/{number}.content"
+        assert archive.value(f"main:{match.place}") == f"question {number}"

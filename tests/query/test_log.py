@@ -15,6 +15,7 @@ from runstore.model.executions import Execution
 from runstore.model.ids import Kind, Link
 from runstore.query.log import Entry, Filter, Tip, log, parse_where, tips, walk
 from runstore.query.order import AHEAD, Order, between
+from runstore.runs.tables import TABLES
 from tests.query.conftest import BEGIN, SECOND, Archive
 
 
@@ -30,6 +31,17 @@ def test_all_local_refs_by_time(archive: Archive) -> None:
     links = [archive.ask(f"question {number}", ref=f"ref{number % 3}") for number in range(12)]
     assert archive.links() == links[::-1]
     assert archive.log()[0].refs == ("ref2",)
+
+
+def test_old_indexes_end_no_log(archive: Archive) -> None:
+    """Where the indexes are not of this version, what they lack is found all the same."""
+    links = [archive.ask(f"question {number}", notes={"session": "s"}) for number in range(5)]
+    with archive.repo.store.write() as writer:
+        for table in TABLES:
+            writer.clear(table.name)
+    assert archive.links("main", session="s") == links[::-1]
+    assert archive.links("main", since=BEGIN) == links[::-1]
+    assert archive.links("main", run=archive.run_of(links[0]).id) == links[:1]
 
 
 def test_remotes_are_not_local(archive: Archive) -> None:

@@ -179,6 +179,16 @@ def test_ref_at_number_beyond_the_reflog(archive: Archive) -> None:
         archive.resolve("main@{5}")
 
 
+def test_ref_at_number_before_what_the_reflog_remembers(archive: Archive) -> None:
+    """What stood before the oldest change that was kept is known from that change; what stood before that is not."""
+    links = [archive.ask(f"question {number}") for number in range(4)]
+    changes = archive.repo.reflog("main")
+    archive.repo.expire_reflog(changes[1].time)
+    assert [archive.resolve(f"main@{{{number}}}").link for number in range(3)] == links[:0:-1]
+    with pytest.raises(NotFound, match="holds 2 changes"):
+        archive.resolve("main@{3}")
+
+
 def test_deleted_ref_is_found_in_the_reflog(archive: Archive) -> None:
     """A ref that was deleted is still found by what it was."""
     execution = archive.add("topic")

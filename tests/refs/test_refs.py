@@ -129,12 +129,12 @@ def test_a_deleted_ref_leaves_its_changes(store: Store) -> None:
 
 
 def test_expire_forgets_what_is_older(store: Store) -> None:
-    """Changes before the time are gone, within a row too; later ones keep their old value."""
+    """Changes before the time are gone, within a row too; those at it and later keep their old value."""
     move(store, "heads/main", None, link(1), now=10)
     for number in range(2, 6):
         move(store, "heads/main", link(number - 1), link(number), now=number * 10, extends=True)
     with store.write() as writer:
-        assert refs.expire(writer, 35, parent) == 3
+        assert refs.expire(writer, 40, parent) == 3
     found = log(store)
     assert [(change.old, change.new) for change in found] == [(link(4), link(5)), (link(3), link(4))]
     with store.read() as reader:

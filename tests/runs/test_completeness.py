@@ -71,6 +71,27 @@ def test_repeatable() -> None:
     assert verdict.reasons == ()
 
 
+@pytest.mark.parametrize(
+    ("at", "complete"),
+    [
+        ("/request/body/messages/0", False),
+        ("/request/url", False),
+        ("/response/body/id", True),
+        ("/execution/notes/x", True),
+        ("/error", True),
+    ],
+)
+def test_what_was_masked(at: str, complete: bool) -> None:
+    """What was masked in what was sent makes a run incomplete, named by its place; what was masked in the answer does not."""
+    repo = new_repo()
+    recorded = repo.add(WHOLE, notes={"redacted": [{"at": at, "rule": "github-token"}]})
+    for execution in (recorded.execution, None):
+        with repo.read() as reader:
+            verdict = check(reader, recorded.run, execution)
+        assert verdict.complete is complete
+        assert [at in reason.says for reason in verdict.reasons if reason.code == "redacted"] == ([] if complete else [True])
+
+
 def test_the_execution_that_was_named() -> None:
     """A verdict tells the run and the execution that were checked."""
     repo = new_repo()
