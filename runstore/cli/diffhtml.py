@@ -7,6 +7,7 @@ from html import escape
 from typing import Any
 
 from runstore.cli import safe, times
+from runstore.cli.difftext import by_how_much
 from runstore.cli.output import count
 from runstore.query import words
 from runstore.query.diff import CallsDiff, Component, Diff, ElementChange, ElementsDiff, KeyChange, Side, TextDiff, ToolsDiff, unified
@@ -26,8 +27,10 @@ h3 { font-size: .9rem; margin: .8rem 0 .3rem; color: var(--dim) }
 code, pre, td.v { font-family: ui-monospace, monospace; font-size: .86rem }
 .sides { display: grid; grid-template-columns: 1fr 1fr; gap: 1rem; margin-bottom: 1rem }
 .side, details { border: 1px solid var(--rule); border-radius: 6px; background: var(--card); padding: .7rem 1rem; overflow: hidden }
-.side code { overflow-wrap: anywhere } .dim { color: var(--dim) }
-nav { margin: 0 0 1rem } nav a { color: var(--head); margin-right: 1rem }
+.side code { font-size: .68rem; overflow-wrap: anywhere } .dim { color: var(--dim) }
+nav { display: flex; flex-wrap: wrap; gap: .2rem 1rem; margin: 0 0 1rem }
+nav a { color: var(--head); white-space: nowrap; text-decoration: none }
+nav a:hover { text-decoration: underline }
 details { margin-bottom: 1rem } summary { cursor: pointer; display: flex; gap: .8rem; align-items: baseline }
 summary::before { content: "▸"; color: var(--dim) } details[open] > summary::before { content: "▾" }
 pre { margin: .5rem 0; padding: .5rem 0; background: var(--paper); border: 1px solid var(--rule); border-radius: 4px;
@@ -37,7 +40,8 @@ pre span.l { display: block; padding: 0 .8rem; min-height: 1.5em } .h { color: v
 del, ins { border-radius: 3px; padding: 0 .1em } ins { text-decoration: none }
 table { border-collapse: collapse; width: 100%; margin: .5rem 0 }
 td { border-top: 1px solid var(--rule); padding: .25rem .6rem; vertical-align: top }
-td:first-child { width: 16rem } td.v { overflow-wrap: anywhere } ul { margin: .4rem 0; padding-left: 1.2rem } li { margin: .2rem 0 }
+td:first-child { width: min(16rem, 40%); overflow-wrap: anywhere } td.v { overflow-wrap: anywhere }
+ul { margin: .4rem 0; padding-left: 1.2rem } li { margin: .2rem 0 }
 @media (max-width: 40rem) { .sides { grid-template-columns: 1fr } body { padding: .8rem } }
 @media print { details { break-inside: avoid } }
 """
@@ -144,7 +148,7 @@ def _keys(changes: tuple[KeyChange, ...]) -> str:
 def _values(change: KeyChange) -> str:
     old = "" if change.change == "added" else f"<del>{_json(change.old)}</del>"
     new = "" if change.change == "removed" else f"<ins>{_json(change.new)}</ins>"
-    return " → ".join(part for part in (old, new) if part)
+    return " → ".join(part for part in (old, new) if part) + f'<span class="dim">{_text(by_how_much(change))}</span>'
 
 
 def _tools(found: ToolsDiff) -> Iterator[str]:
@@ -171,7 +175,7 @@ def _element(change: ElementChange) -> Iterator[str]:
     at = change.new_index if change.new_index is not None else change.old_index
     yield f"<h3>{at} {_text(change.label)} <span>{change.change}</span></h3>"
     if change.change != "changed":
-        yield f"<p>{_names((change.preview,), ()) if change.change == 'removed' else _names((), (change.preview,))}</p>"
+        yield _names((change.preview,), ()) if change.change == "removed" else _names((), (change.preview,))
         return
     if change.text is not None:
         yield _lines(change.text)

@@ -93,7 +93,7 @@ class DiffText:
         if change.change == "changed":
             half = max((self._out.width - width - 10) // 2, 16)
             old, new = (clip(_json(value), half) for value in (change.old, change.new))
-            return f"{path}  {old} → {new}{_by_how_much(change)}".lstrip()
+            return f"{path}  {old} → {new}{by_how_much(change)}".lstrip()
         return f"{path}  {_json(change.new if change.change == 'added' else change.old)}".lstrip()
 
     def _tools(self, found: ToolsDiff) -> Iterator[str]:
@@ -157,7 +157,7 @@ def piece_text(piece: words.Piece) -> str:
     return {words.GONE: f"[-{text}-]", words.CAME: f"{{+{text}+}}", words.CUT: "…"}.get(piece.sign, text)
 
 
-def _by_how_much(change: KeyChange) -> str:
+def by_how_much(change: KeyChange) -> str:
     """Return the difference of two numbers, where it is not plain to see."""
     if not all(isinstance(value, int | float) and not isinstance(value, bool) for value in (change.old, change.new)):
         return ""

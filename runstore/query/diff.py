@@ -141,6 +141,8 @@ def _component(name: str, old: Slot | None, new: Slot | None, fetch: Fetch) -> C
         return plain._replace(keys=diff_keys({} if before is None else old_value, {} if after is None else new_value))
     if isinstance(old_value, bytes) or isinstance(new_value, bytes):
         return plain
+    if name != "prompt" and all(value is None or isinstance(value, dict) for value in (old_value, new_value)):
+        return plain._replace(keys=diff_keys(old_value or {}, new_value or {}))  # a schema, or fields of a provider
     return _with_lines(plain, old_value, new_value)
 
 

@@ -15,6 +15,7 @@ LONG = 100
 KEPT, GONE, CAME, CUT = " ", "-", "+", "…"
 _EXACT = 1_000_000
 _LIKE = 0.4
+_NEAR = 8
 # A number is one word, with its sign's neighbour left outside: 1,000.5 became 2,000.5, not 1 became 2.
 _WORD = re.compile(r"\d+(?:[.,:]\d+)*|\w+|\s+|[^\w\s]")
 
@@ -62,18 +63,31 @@ def likeness(pieces: Sequence[Piece], old: str, new: str) -> float:
 
 
 def _changed(gone: list[str], came: list[str]) -> Iterator[Line]:
-    pairs = list(zip(gone, came, strict=False))
-    if len(gone) != len(came) or not any(max(len(old), len(new)) >= LONG for old, new in pairs):
-        yield from (Line(GONE, text) for text in gone)
-        yield from (Line(CAME, text) for text in came)
-        return
-    for old, new in pairs:
-        pieces = diff_words(old, new)
-        if max(len(old), len(new)) >= LONG and likeness(pieces, old, new) >= _LIKE:
-            yield Line("~", "", pieces)
-        else:
-            yield Line(GONE, old)
-            yield Line(CAME, new)
+    """Yield lines that went and lines that came: a long one beside that which took its place by words, the others in blocks between."""
+    old_at = new_at = 0
+    for old, new, pieces in _counterparts(gone, came):
+        yield from _whole(gone[old_at:old], came[new_at:new])
+        yield Line("~", "", pieces)
+        old_at, new_at = old + 1, new + 1
+    yield from _whole(gone[old_at:], came[new_at:])
+
+
+def _whole(gone: list[str], came: list[str]) -> Iterator[Line]:
+    yield from (Line(GONE, text) for text in gone)
+    yield from (Line(CAME, text) for text in came)
+
+
+def _counterparts(gone: list[str], came: list[str]) -> Iterator[tuple[int, int, tuple[Piece, ...]]]:
+    """Yield the places of lines that stand for one another, in order: the next line that came and is like enough, of a few."""
+    begin = 0
+    for old, text in enumerate(gone):
+        for new in range(begin, min(begin + _NEAR, len(came))):
+            if max(len(text), len(came[new])) >= LONG:
+                pieces = diff_words(text, came[new])
+                if likeness(pieces, text, came[new]) >= _LIKE:
+                    yield old, new, pieces
+                    begin = new + 1
+                    break
 
 
 def _stretch(rows: Sequence[tuple[str, str]], start: int, sign: str) -> list[str]:

@@ -108,9 +108,12 @@ def _asked(asker: Asker, slots: dict[str, Any], times: int, concurrency: int) ->
         for _ in range(times):
             yield asker.ask(slots)
         return
-    with ThreadPoolExecutor(min(concurrency, times)) as pool:
+    pool = ThreadPoolExecutor(min(concurrency, times))
+    try:
         for future in as_completed([pool.submit(asker.ask, slots) for _ in range(times)]):
             yield future.result()
+    finally:
+        pool.shutdown(cancel_futures=True)  # who interrupts does not want the rest, which costs money
 
 
 def _note(found: Recorded, settings: Sequence[Setting], against: str | None) -> dict[str, Any]:

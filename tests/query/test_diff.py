@@ -76,8 +76,14 @@ def test_slot_that_one_side_does_not_state(archive: Archive) -> None:
     """A further slot that one run does not state is told as unstated, with its content."""
     component = only(compare(archive, {}, {"output_format": {"type": "object"}}))
     assert (component.slot, component.old_state, component.new_state) == ("output_format", "unstated", "present")
-    assert component.text is not None
-    assert component.text.removed == 0
+    assert [(key.path, key.change, key.new) for key in component.keys] == [("type", "added", "object")]
+
+
+def test_a_schema_is_told_by_keys(archive: Archive) -> None:
+    """What a schema for the answer, or a field that only one provider has, holds differently is told by its path."""
+    old, new = ({"schema": {"properties": {"a": {"type": kind}}}} for kind in ("string", "number"))
+    component = only(compare(archive, {"output_format": old}, {"output_format": new}))
+    assert [(key.path, key.old, key.new) for key in component.keys] == [("schema.properties.a.type", "string", "number")]
 
 
 def test_prompt_by_lines(archive: Archive) -> None:

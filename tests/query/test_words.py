@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from runstore.query.calls import calls_of, diff_calls, without_calls
-from runstore.query.textdiff import diff_text
+from runstore.query.textdiff import Hunk, diff_text
 from runstore.query.words import CAME, CUT, GONE, KEPT, Piece, diff_words, lines
 
 WORDS = ["the", "quick", "brown", "fox", "jumps", "over", "1,000.5", "lazy", "dogs,", "again"]
@@ -49,6 +49,14 @@ def test_long_lines_are_told_by_words_and_short_ones_by_lines() -> None:
     assert [line.sign for line in lines(hunk)] == ["-", "+", "~", " "]
     (hunk,) = diff_text(long, "x" * 200).hunks
     assert [line.sign for line in lines(hunk)] == ["-", "+"]
+
+
+def test_a_long_line_finds_its_counterpart_among_others() -> None:
+    """In a stretch where more lines came than went, a long line is told by words beside the one that is like it."""
+    text = "The traveller may change a booking free of charge until a day before departure; later changes cost {} euros. " * 2
+    rows = (("-", text.format(25, 25)), ("-", "Short."), ("+", "New."), ("+", text.format(25, 30)), ("+", "Brief."), ("+", "Last."))
+    signs = [line.sign for line in lines(Hunk(1, 2, 1, 4, rows))]
+    assert signs == ["+", "~", "-", "+", "+"]
 
 
 OPENAI = {"role": "assistant", "content": None, "tool_calls": [{"id": "1", "function": {"name": "look", "arguments": '{"q": "a"}'}}]}

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+import runstore
 from runstore.errors import InvalidInput
 from runstore.repo import Repo
 from runstore.reproduce.agreement import Agreement, Answered, agreement, verdict
@@ -29,6 +30,31 @@ def test_at_temperature_0_every_answer_is_the_recorded_one(repo: Repo, cli: Cli)
     views = [repo.show(execution) for execution in found["executions"]]
     assert {view.request_id.hex() for view in views} == {made.request.hex()}
     assert repo.resolve("main").link == made.execution
+
+
+def test_what_was_not_asked_yet_is_not_asked_after_an_interruption(repo: Repo) -> None:
+    """Ctrl-C in the middle keeps the answers that came, and sends no more than what was under way."""
+
+    def interrupt(done: int, of: int) -> None:
+        if done == 3:
+            raise KeyboardInterrupt
+
+    with provider() as server:
+        record(repo, chat(), completion("Four."), url=server.chat)
+        with pytest.raises(KeyboardInterrupt):
+            runstore.rerun(repo, "main", times=40, concurrency=2, progress=interrupt)
+        assert len(server.bodies) < 12
+    assert len(list(repo.log("rerun/" + repo.show("main").request_id.hex()[:12]))) == 3
+
+
+def test_the_temperature_of_the_demo(repo: Repo, cli: Cli) -> None:
+    """The built-in model: one answer at 0, several at 0.9, one again where a seed is sent."""
+    from runstore.capture import deskdemo
+
+    deskdemo.record(repo)
+    warm = ["--set", "parameters.temperature=0.9"]
+    for words, several in ((["-n", "5"], False), (["-n", "20", *warm, "--unset", "parameters.seed"], True), (["-n", "5", *warm], False)):
+        assert (len(cli("rerun", deskdemo.REF, *words, "--json").json["variants"]) > 1) == several
 
 
 def test_at_a_temperature_answers_differ(repo: Repo, cli: Cli) -> None:
