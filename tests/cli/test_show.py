@@ -169,3 +169,11 @@ def test_escape_sequences_in_content_never_reach_the_terminal(cli: Cli) -> None:
         out = cli(*line.split(), code=None).out
         assert out == safe.text(out), line
         assert "\r" not in out
+
+
+def test_what_was_masked_is_shown_and_checked(cli: Cli) -> None:
+    """`show` lists each rule with its place, and `check` finds the run incomplete for it."""
+    cli("init")
+    cli.add(**run_at(0, notes={"redacted": [{"at": "/request/body/messages/0/content", "rule": "npm-token"}]}))
+    assert "redacted    npm-token at /request/body/messages/0/content" in cli("show", "@").lines
+    assert "a secret (npm-token) was masked at /request/body/messages/0/content" in " ".join(cli("check", "@", code=14).out.split())
