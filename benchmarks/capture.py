@@ -21,6 +21,9 @@ import runstore
 from runstore.capture.fake.answers import answer
 from runstore.capture.fake.server import Provider
 from runstore.capture.fake.streams import stream
+from runstore.capture.recorder import Options, Recorder
+from runstore.capture.tap import patches
+from runstore.capture.tap.active import in_force
 
 URL = "http://service.test/v1/chat/completions"
 REQUEST_BYTES = 20_000
@@ -133,21 +136,26 @@ def _span(options: dict[str, Any] | None) -> Any:
     return trace.use_span(Recording(trace.INVALID_SPAN_CONTEXT))
 
 
-def first_token(scratch: Path, count: int = 60) -> tuple[float, float]:
+def first_token(scratch: Path, count: int = 200) -> tuple[float, float]:
     """Return the median milliseconds to the first chunk of a stream over loopback, not recorded and recorded, taken in turn."""
     told: dict[bool, list[float]] = {False: [], True: []}
     body = {**request(), "stream": True}
+    runstore.open(scratch / "first", create=True).close()
+    recorder = Recorder(Options(str(scratch / "first")))
+    patches.install()
     with Provider() as provider, httpx.Client() as client:
         for turn in range(2 * count):
             recorded = bool(turn % 2)
-            if recorded:
-                runstore.instrument(scratch / "first", background=False)
-            begun = time.perf_counter_ns()
-            with client.stream("POST", provider.url + "/v1/chat/completions", json=body) as response:
-                next(response.iter_raw())
-                told[recorded].append((time.perf_counter_ns() - begun) / 1e6)
-            if recorded:
-                runstore.uninstrument(drain=False)
+            with in_force(recorder) if recorded else nullcontext():
+                begun = time.perf_counter_ns()
+                with client.stream("POST", provider.url + "/v1/chat/completions", json=body) as response:
+                    chunks = response.iter_raw()
+                    next(chunks)
+                    told[recorded].append((time.perf_counter_ns() - begun) / 1e6)
+                    for _ in chunks:
+                        pass
+    patches.remove()
+    recorder.close()
     return median(told[False]), median(told[True])
 
 
