@@ -126,9 +126,11 @@ class Test:
             self._opened.begun.add((self.file, self.ref))
         return after
 
-    def _failure(self, error: NotRecorded, call: Call) -> BaseException:
-        at = _place(self._root)
+    def _failure(self, error: RunstoreError, call: Call) -> BaseException:
         said = str(error).replace(self._root + os.sep, "")
+        if not isinstance(error, NotRecorded):
+            return pytest.fail.Exception(f"{said}\nhint: {_BRING_BACK}", pytrace=False)
+        at = _place(self._root)
         lines = [f"not recorded: {said}", f"asked{f' in {at}' if at else ''}: {call.method} {call.url.partition('?')[0]}"]
         where = "CI is set, so nothing is sent; where the service can be reached" if in_ci(os.environ) else "to record it"
         lines.append(f"hint: {where}: pytest --runstore-mode=record '{self._id}'")

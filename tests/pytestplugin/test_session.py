@@ -162,6 +162,18 @@ def test_a_file_that_is_no_bundle(project: Project) -> None:
         assert project.file.read_bytes() == damaged
 
 
+def test_a_frame_that_is_damaged(project: Project) -> None:
+    """A damaged answer is found when it is needed, and fails the test that asks."""
+    project.write(ONE)
+    project.record()
+    whole = project.file.read_bytes()
+    at = len(whole) // 3
+    project.file.write_bytes(whole[:at] + bytes((whole[at] ^ 1,)) + whole[at + 1 :])
+    done = project.run()
+    assert done.parseoutcomes().get("passed") is None
+    done.stdout.fnmatch_lines(["tests/recordings/test_it.runs: *", "hint: bring it back*"])
+
+
 def test_names_that_differ_in_case_alone(project: Project) -> None:
     """Parameters that differ in case alone have recordings of their own."""
     project.write('@pytest.mark.parametrize("x", ["paris", "Paris"])\ndef test_it(x):\n    assert x in ask(x)\n')
@@ -219,3 +231,19 @@ def test_the_plugin_is_declared() -> None:
 
     declared = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["entry-points"]["pytest11"]
     assert declared == {"runstore": "runstore.pytestplugin.plugin"}
+
+
+def test_tools_act_once(project: Project) -> None:
+    """A tool that was recorded does nothing in a replay: its result comes from the recording, and a changed argument is a miss."""
+    tool = 'import runstore, pathlib\n\n@runstore.tool\ndef book(seat):\n    with pathlib.Path("booked").open("a") as file:\n'
+    tool += '        file.write(seat)\n    return {"seat": seat}\n'
+    project.write(tool + '\ndef test_one():\n    assert book("1A") == {"seat": "1A"}\n    ask("one")\n')
+    project.record()
+    project.replay()
+    assert (project.path / "booked").read_text() == "1A"
+    assert project.recorded() == {"test_one": 2}
+    project.write(tool + '\ndef test_one():\n    book("1B")\n')
+    project.replay(failed=1).stdout.fnmatch_lines(
+        ["not recorded: the nearest is call 1 of test_one, which differs in *1B*", "asked in tests/test_it.py:*"]
+    )
+    assert (project.path / "booked").read_text() == "1A"

@@ -16,7 +16,7 @@ from runstore.capture.entries import Seen
 from runstore.capture.recorder import Options, Recorder
 from runstore.capture.tap.handler import Call as Sent
 from runstore.capture.tap.handler import Turn
-from runstore.errors import NotRecorded
+from runstore.errors import NotRecorded, RunstoreError
 from runstore.model.executions import Execution
 from runstore.model.ids import Object
 from runstore.model.run import Run
@@ -104,7 +104,7 @@ class Player(Replayer):
     their status.
     """
 
-    def __init__(self, library: TestLibrary, mode: str, fail: Callable[[NotRecorded, Sent], BaseException]) -> None:
+    def __init__(self, library: TestLibrary, mode: str, fail: Callable[[RunstoreError, Sent], BaseException]) -> None:
         live = None if mode == REPLAY else Recorder(Options("", "commit", "raise"), commit=self._take)
         super().__init__(library, live, answers=mode in (REPLAY, AUTO))
         self._own = library
@@ -125,10 +125,10 @@ class Player(Replayer):
         return [kept for _, _, kept in sorted(self._taken, key=lambda one: one[0])]
 
     def start(self, call: Sent) -> Turn:
-        """See `Handler`. Raises what `fail` makes of a miss."""
+        """See `Handler`. Raises what `fail` makes of a miss, or of a file that is damaged."""
         try:
             return super().start(call)
-        except NotRecorded as error:
+        except RunstoreError as error:
             self.failure = self.failure or self._fail(error, call)
             raise self.failure from None
 
