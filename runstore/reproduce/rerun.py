@@ -6,8 +6,9 @@ another run, and the report says so.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
+from contextlib import closing
 from typing import Any, NamedTuple
 
 from runstore.errors import InvalidInput
@@ -68,12 +69,14 @@ def rerun(
     made: list[Link] = []
     request = found.run.request_id
     full = name
-    for number, asked in enumerate(_asked(asker, slots, times, concurrency), 1):
-        fields = {**asked.fields, "notes": {**(asked.fields.get("notes") or {}), **notes}}
-        done = repo.add(asked.run, ref=name, **fields)
-        made.append(done.execution)
-        request, full = Id(done.request), done.ref
-        progress(number, times)
+    # Closed here, and not when somebody collects it: who interrupts does not want the rest, which costs money.
+    with closing(_asked(asker, slots, times, concurrency)) as answers:
+        for number, asked in enumerate(answers, 1):
+            fields = {**asked.fields, "notes": {**(asked.fields.get("notes") or {}), **notes}}
+            done = repo.add(asked.run, ref=name, **fields)
+            made.append(done.execution)
+            request, full = Id(done.request), done.ref
+            progress(number, times)
     before = None if found.execution is None else answered(found.execution)
     after = [answered(view_of(repo, link)) for link in made]
     compared = agreement(before, after)
@@ -103,7 +106,7 @@ def answered(view: ExecutionView) -> Answered:
     )
 
 
-def _asked(asker: Asker, slots: dict[str, Any], times: int, concurrency: int) -> Iterator[Asked]:
+def _asked(asker: Asker, slots: dict[str, Any], times: int, concurrency: int) -> Generator[Asked, None, None]:
     if concurrency == 1:
         for _ in range(times):
             yield asker.ask(slots)
@@ -113,7 +116,7 @@ def _asked(asker: Asker, slots: dict[str, Any], times: int, concurrency: int) ->
         for future in as_completed([pool.submit(asker.ask, slots) for _ in range(times)]):
             yield future.result()
     finally:
-        pool.shutdown(cancel_futures=True)  # who interrupts does not want the rest, which costs money
+        pool.shutdown(cancel_futures=True)
 
 
 def _note(found: Recorded, settings: Sequence[Setting], against: str | None) -> dict[str, Any]:
