@@ -16,6 +16,7 @@ from runstore.capture.codecs.anthropic_messages import AnthropicMessages
 from runstore.capture.codecs.contract import ERROR, OK, PARTIAL
 from runstore.capture.codecs.jsonread import read_answer
 from runstore.capture.codecs.openai_chat import OpenAIChat
+from runstore.capture.codecs.openai_completions import OpenAICompletions
 from runstore.capture.codecs.places import Layout, Place, delivery, places
 from runstore.capture.codecs.request import JsonRequests
 from runstore.capture.codecs.sse import Event, Events
@@ -36,7 +37,7 @@ FIELDS = {
     ),
     **delivery("stream", "metadata"),
 }
-_ANTHROPIC, _CHAT = AnthropicMessages(), OpenAIChat()
+_ANTHROPIC, _CHAT, _COMPLETIONS = AnthropicMessages(), OpenAIChat(), OpenAICompletions()
 _TEXTS = ("outputText", "generation", "completion", "text")
 _METRICS = "amazon-bedrock-invocationMetrics"
 
@@ -74,8 +75,11 @@ class BedrockInvoke(JsonRequests, JsonAnswers):
         if "messageStart" in first or "contentBlockDelta" in first:
             whole = bedrock_converse.assemble([(name, data) for event in inner for name, data in mapping(event.data).items()])
             return Whole({**whole.body, **_metrics(inner)}, whole.status)
+        if "event_type" in first:
+            return _cohere(inner)
         if "choices" in first:
-            whole = _CHAT.assemble(inner, stream, asked)
+            spoken = any("text" in choice for choice in maps(first["choices"]))
+            whole = (_COMPLETIONS if spoken else _CHAT).assemble(inner, stream, asked)
             return Whole({**whole.body, **_metrics(inner)}, whole.status)
         return _texts(inner)
 
@@ -148,6 +152,19 @@ def _metrics(events: list[Event]) -> dict[str, Any]:
     """Return what Bedrock says of the call in the last event."""
     found = [mapping(event.data)[_METRICS] for event in events if _METRICS in mapping(event.data)]
     return {_METRICS: found[-1]} if found else {}
+
+
+def _cohere(events: list[Event]) -> Whole:
+    """Put the events of Cohere's first API together: the last repeats the whole answer."""
+    texts: list[str] = []
+    for event in events:
+        data = mapping(event.data)
+        if data.get("event_type") == "stream-end":
+            response = {"text": "".join(texts), "finish_reason": data.get("finish_reason"), **mapping(data.get("response"))}
+            return Whole({**response, **_metrics(events)}, OK)
+        if isinstance(data.get("text"), str):
+            texts.append(data["text"])
+    return Whole({"text": "".join(texts)} if texts else {}, PARTIAL)
 
 
 def _texts(events: list[Event]) -> Whole:

@@ -13,7 +13,7 @@ from typing import Any
 from runstore.capture.codecs.answer import mapping, maps
 from runstore.capture.codecs.framing import Stream, lines, named, unnamed
 from runstore.capture.codecs.restream_bedrock import converse, invoke
-from runstore.capture.codecs.restream_cohere import first, generate, second
+from runstore.capture.codecs.restream_cohere import first, first_events, generate, second
 from runstore.capture.codecs.restream_responses import responses
 
 
@@ -67,7 +67,7 @@ STREAMS: dict[str, Callable[[dict[str, Any]], Stream | None]] = {
     "ollama.chat": ollama,
     "ollama.generate": ollama,
     "bedrock.converse": converse,
-    "bedrock.invoke": lambda body: invoke(body, _anthropic, _chat),
+    "bedrock.invoke": lambda body: invoke(body, _anthropic, _chat, first_events),
     "cohere.chat.v1": first,
     "cohere.chat.v2": second,
     "cohere.generate": generate,

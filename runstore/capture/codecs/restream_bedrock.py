@@ -19,12 +19,12 @@ def converse(body: dict[str, Any]) -> Stream:
     return amazon_events(_converse(body))
 
 
-def invoke(body: dict[str, Any], anthropic: Events, chat: Events) -> Stream | None:
+def invoke(body: dict[str, Any], anthropic: Events, chat: Events, cohere: Events) -> Stream | None:
     """Stream an invoke answer in the form of the model's family; None for one that does not stream: embeddings, images, Jurassic.
 
-    `anthropic` and `chat` make the events of the two forms that Bedrock takes over from others.
+    `anthropic`, `chat` and `cohere` make the events of the forms that Bedrock takes over from others.
     """
-    chunks = _chunks(body, anthropic, chat)
+    chunks = _chunks(body, anthropic, chat, cohere)
     if chunks is None:
         return None
     metrics = body.get(METRICS)
@@ -35,13 +35,17 @@ def invoke(body: dict[str, Any], anthropic: Events, chat: Events) -> Stream | No
     return amazon_chunks(chunks)
 
 
-def _chunks(body: dict[str, Any], anthropic: Events, chat: Events) -> list[dict[str, Any]] | None:
+def _chunks(body: dict[str, Any], anthropic: Events, chat: Events, cohere: Events) -> list[dict[str, Any]] | None:
     if isinstance(body.get("content"), list):
         return anthropic({key: item for key, item in body.items() if key != METRICS})
     if isinstance(body.get("output"), dict):
         return [{name: data} for name, data in _converse(body)]
     if any("message" in choice for choice in maps(body.get("choices"))):
         return chat(body)
+    if any("text" in choice for choice in maps(body.get("choices"))):
+        return [dict(body)]
+    if isinstance(body.get("text"), str):
+        return cohere({key: item for key, item in body.items() if key != METRICS})
     if len(maps(body.get("results"))) == 1 and "outputText" in body["results"][0]:
         return [_titan(body, body["results"][0])]
     return [dict(body)] if any(key in body for key in _WHOLE) else None

@@ -32,6 +32,11 @@ def second(body: dict[str, Any]) -> Stream:
 
 def first(body: dict[str, Any]) -> Stream:
     """Stream a chat of the first API: what was said, and the whole at the end."""
+    return lines(_LINES, first_events(body))
+
+
+def first_events(body: dict[str, Any]) -> list[dict[str, Any]]:
+    """Return the events of a chat of the first API."""
     events: list[dict[str, Any]] = [{"is_finished": False, "event_type": "stream-start", "generation_id": body.get("generation_id")}]
     if isinstance(body.get("text"), str) and body["text"]:
         events.append({"is_finished": False, "event_type": "text-generation", "text": body["text"]})
@@ -39,7 +44,7 @@ def first(body: dict[str, Any]) -> Stream:
         if isinstance(body.get(key), list) and body[key]:
             events.append({"is_finished": False, "event_type": kind, key: body[key]})
     end = {"is_finished": True, "event_type": "stream-end", "finish_reason": body.get("finish_reason", "COMPLETE"), "response": body}
-    return lines(_LINES, [*events, end])
+    return [*events, end]
 
 
 def generate(body: dict[str, Any]) -> Stream:

@@ -147,7 +147,9 @@ _TITAN = _maps({
 _LLAMA = _maps({"generation": TEXTS, "prompt_token_count": COUNT, "generation_token_count": COUNT, "stop_reason": st.just("stop")})
 _OUTPUTS = _maps({"outputs": _maps({"text": TEXTS, "stop_reason": st.just("stop")}).map(lambda one: [one])})
 _METERED = st.tuples(MESSAGE, COUNT).map(lambda told: {**told[0], "amazon-bedrock-invocationMetrics": {"outputTokenCount": told[1]}})
-INVOKE = st.one_of(MESSAGE, _METERED, CONVERSE, _TITAN, _LLAMA, _OUTPUTS)
+INVOKE = st.one_of(
+    COHERE_1.map(lambda body: {key: body[key] for key in ("text", "finish_reason")}), MESSAGE, _METERED, CONVERSE, _TITAN, _LLAMA, _OUTPUTS
+)
 
 ANSWERS = {
     "openai.chat": CHAT,

@@ -8,7 +8,8 @@ from typing import Any
 
 from runstore.capture.codecs.contract import ERROR, OK, PARTIAL
 from runstore.capture.codecs.framing import Stream, amazon_message
-from tests.capture.codecs.support import events, streamed
+from runstore.capture.codecs.restream import STREAMS
+from tests.capture.codecs.support import events, named, streamed
 
 
 def test_a_chat_stream_is_put_together() -> None:
@@ -172,3 +173,18 @@ def test_cohere_streams_are_put_together() -> None:
     lines = "\n".join(json.dumps(each) for each in ({"event_type": "text-generation", "text": "Hi"}, end)).encode()
     first = streamed("cohere.chat.v1", Stream("application/stream+json", lines))
     assert (first.status, first.output) == (OK, [{"role": "CHATBOT", "message": "Hi"}])
+
+
+def test_bedrock_makes_streams_of_the_forms_of_other_apis() -> None:
+    """A chat and a completion, as open models answer, and Cohere's events, each from an answer in one piece and back."""
+    message = {"role": "assistant", "content": "Hello"}
+    chat = {"id": "c", "choices": [{"index": 0, "message": message, "finish_reason": "stop"}], "usage": {"prompt_tokens": 3}}
+    completion = {"id": "c", "choices": [{"index": 0, "text": "Hello", "finish_reason": "stop"}], "usage": {"prompt_tokens": 3}}
+    for body, output in ((chat, [message]), (completion, ["Hello"]), ({"text": "Hello", "finish_reason": "COMPLETE"}, ["Hello"])):
+        made = STREAMS["bedrock.invoke"](body)
+        assert made is not None
+        answer = streamed("bedrock.invoke", made, {"history": []})
+        assert (answer.status, answer.output, answer.usage) == (OK, output, body.get("usage"))
+        assert named("bedrock.invoke").rebuild_response(answer).items() >= body.items()
+    for none in ({"embedding": [0.5]}, {"id": 1, "completions": [{"data": {"text": "Hello"}}]}, {"images": ["aGk="]}):
+        assert STREAMS["bedrock.invoke"](none) is None
