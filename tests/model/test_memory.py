@@ -170,6 +170,14 @@ def test_types_that_the_packer_takes_for_others(given: Any, impostor: Any) -> No
             assert _both(memory, value) == _both(Memory(), value)
 
 
+def test_what_cannot_be_remembered_leaves_no_trace() -> None:
+    """An element that has no key by which to know it again, behind a beginning that is remembered, is taken for no other one later."""
+    memory, beginning = Memory(), conversation(3)
+    unknown = {"x": msgpack.ExtType(101, b"1")}  # a tuple, and what the packer would take for something else
+    for end in ([], [unknown], ["other"], [unknown, "more"], ["other", "more"], [unknown], []):
+        assert memory.list_part([*beginning, *end], "history").link == Memory().list_part([*beginning, *end], "history").link
+
+
 def _both(memory: Memory, value: Any) -> Any:
     """The links of a value as an element and as a slot, or None if it is refused."""
     try:
