@@ -1,13 +1,15 @@
 """The calls of a bundle as text for `git diff`: complete, stable, one thing a line, what was said before only named.
 
 A ref stands at the beginning of a line and all else is indented, so that git takes it for the heading of a hunk. No id of an object is
-printed where its content is: an id would differ with everything that comes before.
+printed where its content is: an id would differ with everything that comes before. Ids that a provider makes up are numbered, and its times
+left out: they are new each time, and say nothing.
 """
 
 from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Mapping
+from contextlib import suppress
 from typing import Any
 
 from runstore.cli import contents, safe, times
@@ -20,7 +22,8 @@ from runstore.model.trees import ABSENT, Slot, SlotState, decode_tree
 from runstore.query.paths import Fetch
 from runstore.query.summary import Summaries
 from runstore.reproduce.recordings.names import shown
-from runstore.runs.view import read_content
+from runstore.reproduce.recordings.same import ids_made, replaced, without_times
+from runstore.runs.view import ListView, read_content
 
 _STEP = "  "
 _TIMES = ("started", "ended")
@@ -55,6 +58,7 @@ class _Calls:
         self._fetch = fetch
         self._said: dict[tuple[str, bytes], str] = {}
         self._summaries = Summaries(fetch)
+        self._ids: dict[str, str] = {}
 
     def call(self, number: int, execution: Execution) -> Iterator[str]:
         """Yield the lines of a call."""
@@ -66,6 +70,9 @@ class _Calls:
         except NotFound as error:
             yield f"{number}. {safe.line(str(error))}"
             return
+        for link in (execution.response, execution.output):
+            for made in () if link is None else self._made(link):
+                self._ids.setdefault(made, f"(id {len(self._ids) + 1})")
         yield f"{number}. {safe.line(self._summaries.model(slots)[0])}"
         for name, slot in contents.in_order(slots):
             if slot is not ABSENT:
@@ -85,7 +92,7 @@ class _Calls:
         self._said[name, slot.id] = where
         yield f"{_STEP}{name}"
         try:
-            found = self._elements(name, slot, where) if slot.kind == Kind.LIST else _value(self._read(slot))
+            found = self._elements(name, slot, where) if slot.kind == Kind.LIST else _value(self._said_of(name, self._read(slot)))
             yield from (_STEP * 2 + line for line in found)
         except NotFound as error:
             yield f"{_STEP * 2}{safe.line(str(error))}"
@@ -117,9 +124,18 @@ class _Calls:
         if execution.cause is not None:
             yield f"{_STEP}cause: {execution.cause.hex}"
 
+    @staticmethod
+    def _said_of(name: str, value: Any) -> Any:
+        return without_times(value) if name == "response" else value
+
+    def _made(self, link: Link) -> Iterator[str]:
+        with suppress(NotFound):
+            found = read_content(link, self._fetch)
+            yield from ids_made(list(found) if isinstance(found, ListView) else found)
+
     def _read(self, link: Link) -> Any:
         found = read_content(link, self._fetch)
-        return link if isinstance(found, bytes) else found
+        return link if isinstance(found, bytes) else replaced(found, self._ids)
 
 
 def _oldest_first(target: Link, fetch: Fetch) -> Iterable[tuple[Link, Execution | None]]:

@@ -31,7 +31,7 @@ def test_all_that_was_asked_and_answered_is_there(cli: Cli) -> None:
     assert all(line.startswith("  ") for line in told[1:])
     for line in (
         "      Answer in one word.", "      temperature: 0", "        description: Book a seat.", "            n:",
-        "        content: Four.", "      completion_tokens: 3", "      id: chatcmpl-1", "      style: compact", "      session: s1",
+        "        content: Four.", "      completion_tokens: 3", "      id: (id 1)", "      style: compact", "      session: s1",
         '      k: "1"', "      n: 1", "    started: 2026-01-01T12:00:00.000000Z", "    actor: tester",
     ):  # fmt: skip
         assert line in told, line
@@ -48,6 +48,24 @@ def test_what_an_earlier_call_said_is_named_only(cli: Cli) -> None:
     assert second[second.index("    history") :][1:5] == [
         "      1. as in call 1, history 1", "      2. as in call 1, answer 1", "      3.", "        role: user",
     ]  # fmt: skip
+
+
+def test_ids_that_a_provider_makes_up_are_numbered(cli: Cli) -> None:
+    """Two recordings that differ in ids of answers and tool calls, and in times, are one text."""
+
+    def told(number: int) -> list[str]:
+        call = {"id": f"call_{number}", "type": "function", "function": {"name": "book", "arguments": "{}"}}
+        said = {"role": "assistant", "content": None, "tool_calls": [call]}
+        history = [{"role": "user", "content": "Book."}, said, {"role": "tool", "tool_call_id": call["id"], "content": "done"}]
+        answered = {"id": f"chatcmpl-{number}", "body": {"created": number}}
+        lines = bundled(cli, {"output": [said], "response": answered}, {"history": history})
+        cli("ref", "delete", "main")
+        return lines
+
+    cli("init")
+    first = told(1)
+    assert first == told(2)
+    assert "          tool_call_id: (id 2)".strip() in [line.strip() for line in first]
 
 
 def test_what_is_no_whole_bundle_is_told_as_far_as_it_goes(cli: Cli) -> None:

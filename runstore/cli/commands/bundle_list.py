@@ -44,7 +44,8 @@ COMMAND = Command(
     help="""List the refs of a bundle, and the executions that a receiver must have. Needs no store.
 
 With --text the calls of each ref are printed, oldest first, with all that was asked and answered, a thing a line; what an earlier call of
-the ref said is named only. So git can show what changed in a bundle:
+the ref said is named only, and ids that a provider makes up are numbered, since they are new each time. So git can show what changed in a
+bundle:
 
     git config diff.runstore.textconv "runstore bundle list --text"
 

@@ -48,7 +48,7 @@ def _call(call: Kept) -> dict[str, Any]:
     wire = {key: item for key, item in wire.items() if key != "url"} if isinstance(wire, dict) else wire  # a port of the loopback
     return {
         "request": {name: slot if isinstance(slot, SlotState) else _content(slot, objects) for name, slot in run.slots.items()},
-        "answer": {"output": _content(fields.output, objects), "response": _without_times(response), "usage": _without_times(fields.usage)},
+        "answer": {"output": _content(fields.output, objects), "response": without_times(response), "usage": without_times(fields.usage)},
         "status": fields.status,
         "wire": wire,
         "scope": (fields.notes or {}).get("scope"),
@@ -60,37 +60,40 @@ def _content(link: Link | None, objects: Mapping[bytes, Object]) -> Any:
     return list(found) if isinstance(found, ListView) else found
 
 
-def _without_times(value: Any) -> Any:
+def without_times(value: Any) -> Any:
+    """Return what a provider said without when it said it, and how long it took."""
     if isinstance(value, dict):
-        return {key: _without_times(item) for key, item in value.items() if key not in _TIMES}
-    return [_without_times(item) for item in value] if isinstance(value, list) else value
+        return {key: without_times(item) for key, item in value.items() if key not in _TIMES}
+    return [without_times(item) for item in value] if isinstance(value, list) else value
 
 
 def _plain(calls: Iterable[dict[str, Any]]) -> str:
     """Return calls as a text that is equal for those that are: each id that an answer makes is its number, wherever it stands."""
     calls = list(calls)
-    numbers: dict[str, int] = {}
+    names: dict[str, tuple[str, int]] = {}
     for call in calls:
-        for made in _made(call["answer"]):
-            numbers.setdefault(made, len(numbers))
-    return repr([_replaced(call, numbers) for call in calls])  # the order of keys counts, and 1 is not 1.0
+        for made in ids_made(call["answer"]):
+            names.setdefault(made, ("id", len(names)))
+    return repr([replaced(call, names) for call in calls])  # the order of keys counts, and 1 is not 1.0
 
 
-def _made(value: Any) -> Iterator[str]:
+def ids_made(value: Any) -> Iterator[str]:
+    """Yield the ids that an answer makes: its own, and those of its parts and tool calls."""
     if isinstance(value, dict):
         for key, item in value.items():
             if key in _IDS and isinstance(item, str) and item:
                 yield item
             elif key not in _WRITTEN:
-                yield from _made(item)
+                yield from ids_made(item)
     elif isinstance(value, list):
         for item in value:
-            yield from _made(item)
+            yield from ids_made(item)
 
 
-def _replaced(value: Any, numbers: Mapping[str, int]) -> Any:
+def replaced(value: Any, names: Mapping[str, Any]) -> Any:
+    """Return a value with each text that has another name in `names` in its place."""
     if isinstance(value, str):
-        return ("id", numbers[value]) if value in numbers else value
+        return names.get(value, value)
     if isinstance(value, dict):
-        return {key: _replaced(item, numbers) for key, item in value.items()}
-    return [_replaced(item, numbers) for item in value] if isinstance(value, list) else value
+        return {key: replaced(item, names) for key, item in value.items()}
+    return [replaced(item, names) for item in value] if isinstance(value, list) else value
