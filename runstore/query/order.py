@@ -83,19 +83,17 @@ class _Queue:
         self._heap = sorted((node.rank, node) for node in nodes)
         self._hand: tuple[tuple[int, int, int], _Node] | None = None
 
-    def __bool__(self) -> bool:
-        return bool(self._heap) or self._hand is not None
-
     def put(self, node: _Node) -> None:
         hand = self._hand
         if hand is not None:
             heappush(self._heap, hand)
         self._hand = (node.rank, node)
 
-    def take(self) -> _Node:
+    def take(self) -> _Node | None:
+        """Return the first one, which is no longer in; None if none is."""
         hand = self._hand
         if hand is None:
-            return heappop(self._heap)[1]
+            return heappop(self._heap)[1] if self._heap else None
         self._hand = None
         return heappushpop(self._heap, hand)[1]
 
@@ -157,13 +155,13 @@ class Order:
 
     def _next(self) -> _Node:
         """Give out the first of those that are ready, once enough was read ahead."""
-        while self._ahead < AHEAD and self._unread:
-            node = self._unread.take()
+        while self._ahead < AHEAD and (node := self._unread.take()) is not None:
             if node.parents is None:
                 self._read(node)
         met, ready = self._met, self._ready
         while True:
             node = ready.take()
+            assert node is not None  # of what was met, something waits for nobody
             name = node.link.id
             if not node.waiting and name in met:
                 break
