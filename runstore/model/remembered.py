@@ -5,7 +5,7 @@ It only grows at its end, so a part that was made of its beginning stays right; 
 
 from __future__ import annotations
 
-from bisect import bisect_right
+from bisect import bisect_left, bisect_right
 from collections.abc import Sequence
 from functools import partial
 from typing import Any, NamedTuple
@@ -117,17 +117,23 @@ class RememberedList:
 
         `fresh` are the last of these elements, where they are at hand.
         """
-        if size in self._states:
-            return Part(self._states[size], partial(self.closure, size))
-        before = bisect_right(self._sizes, size)
+        before = bisect_left(self._sizes, size)
         base = self._sizes[before - 1] if before else 0
+        shorter = Part(self._states[base], partial(self.closure, base)) if base else None
+        if size in self._states:  # recorded before: it may be into another store
+            return Part(self._states[size], partial(self._since, base, size), shorter)
         state = self._builder.state(size, since=base or None)
         self._sizes.insert(before, size)
         self._states[size] = state.root
         objects = [item for place in range(base, size - len(fresh)) for item in self._objects(place)]
         for element in fresh:
             objects += element.objects
-        return Part(state.root, (*objects, *state.nodes), Part(self._states[base], partial(self.closure, base)) if base else None)
+        return Part(state.root, (*objects, *state.nodes), shorter)
+
+    def _since(self, base: int, size: int) -> Objects:
+        """Return what the list of the first `size` elements has and that of the first `base` has not."""
+        elements = [item for place in range(base, size) for item in self._objects(place)]
+        return (*elements, *self._builder.state(size, since=base or None).nodes)
 
     def closure(self, size: int) -> Objects:
         """Return all objects of the list of the first `size` elements, each once."""

@@ -110,6 +110,18 @@ def test_another_sample_of_the_same_state_brings_nothing_to_encode() -> None:
     assert set(first.closure()) == set(second.closure())
 
 
+def test_a_conversation_that_is_replayed_brings_only_what_is_new_a_turn() -> None:
+    """Turns that were recorded before, into another store perhaps, stand each on the turn before it, and still have all their objects."""
+    memory, messages = Memory(), conversation(200)
+    for size in range(1, 201):
+        memory.list_part(messages[:size], "history")
+    for size in (1, 2, 9, 150, 200):
+        part = memory.list_part(messages[:size], "history")
+        assert len(part.objects) <= 1 + 2 * 4
+        assert (part.base is not None) is (size > 1)
+        assert set(part.closure()) >= set(Memory().list_part(messages[:size], "history").closure())
+
+
 def test_agents_that_take_turns_are_both_remembered() -> None:
     """Two conversations in turn, and a branch of one of them, are each continued from their own last state."""
     memory = Memory()
