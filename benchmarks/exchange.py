@@ -1,7 +1,7 @@
 """Exchange: clone, push and fetch, measured on generated runs: `python -m benchmarks.exchange [--write]`.
 
 Processor seconds are of this process and of the server's, told apart, so that a rate is for one core. `--write` puts the tables into
-benchmarks/EXCHANGE.md.
+benchmarks/EXCHANGE.md, with `--only` those of the measures named.
 """
 
 from __future__ import annotations
@@ -37,7 +37,14 @@ from runstore.testing.machines import Machine
 from tests.serve.serving import granted, serving
 
 PAGE = Path(__file__).with_name("EXCHANGE.md")
-ROUNDS = 3
+ROUNDS = 7
+TITLES = {
+    "small": "Clones of conversations",
+    "large": "Clones of large bodies",
+    "turn": "One more turn",
+    "pushes": "Pushes to a small store and a large one",
+    "memory": "A large push",
+}
 ACCESS = Access(TABLES, now_microseconds, "benchmark")
 
 
@@ -307,9 +314,14 @@ def measures(sizes: Sizes) -> dict[str, Callable[[Path], Iterator[Row]]]:
     }
 
 
-def page(found: list[Row], command: str) -> str:
-    """Return the page."""
+def section(name: str, found: list[Row]) -> str:
+    """Return the part of the page about one measure."""
     lines = ["| what | measured | aim | |", "|---|--:|---|---|", *(f"| {' | '.join(one)} |" for one in found)]
+    return f"## {TITLES[name]}\n\n{chr(10).join(lines)}\n"
+
+
+def page(sections: dict[str, str], command: str) -> str:
+    """Return the page."""
     return f"""# Exchange between stores
 
 `{command}` on a machine with {os.cpu_count()} cores that had other work meanwhile. Rates are by processor
@@ -318,8 +330,14 @@ one core that sends and receives; over HTTP the server is a process of its own. 
 computed; git checks hashes and links. Memory is what is the server's own (`RssAnon`, all its processes together), without the pages of
 the store's file.
 
-{chr(10).join(lines)}
-"""
+{chr(10).join(sections[name] for name in TITLES if name in sections)}"""
+
+
+def written() -> dict[str, str]:
+    """Return the sections of the page as it stands, by the names of measures."""
+    text = PAGE.read_text(encoding="utf-8") if PAGE.exists() else ""
+    parts = [f"## {part.rstrip()}\n" for part in text.split("## ")[1:]]
+    return {name: part for name, title in TITLES.items() for part in parts if part.startswith(f"## {title}\n")}
 
 
 def main() -> None:
@@ -330,21 +348,23 @@ def main() -> None:
         Sizes._fields, usual, ("conversations", "MiB of large bodies", "runs", "MiB of the large push"), strict=True
     ):
         parser.add_argument(f"--{name}", type=int, default=default, help=f"{text} (default: {default})")
-    parser.add_argument("--only", nargs="*", choices=list(measures(usual)), help="measure these alone")
+    parser.add_argument("--only", nargs="*", choices=list(measures(usual)), help="measure these alone, and write their tables")
     parser.add_argument("--write", action="store_true", help="write benchmarks/EXCHANGE.md")
     asked = parser.parse_args()
     sizes = Sizes(*(getattr(asked, name) for name in Sizes._fields))
-    found: list[Row] = []
+    sections = written() if asked.only else {}
     for name, measure in measures(sizes).items():
         if asked.only and name not in asked.only:
             continue
+        found: list[Row] = []
         with tempfile.TemporaryDirectory(prefix="exchange-") as place:
             for one in measure(Path(place)):
                 print(f"{one.what}: {one.figure}  {one.target} {one.verdict}", flush=True)
                 found.append(one)
+        sections[name] = section(name, found)
     if asked.write:
         changed = [f" --{name} {value}" for name, value in sizes._asdict().items() if value != getattr(usual, name)]
-        PAGE.write_text(page(found, f"python -m benchmarks.exchange{''.join(changed)}"), encoding="utf-8")
+        PAGE.write_text(page(sections, f"python -m benchmarks.exchange{''.join(changed)}"), encoding="utf-8")
 
 
 if __name__ == "__main__":

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import hmac
 from datetime import date
 from pathlib import Path
 
@@ -35,6 +36,26 @@ def test_others_are_nobody(tmp_path: Path, secret: str | None) -> None:
     path = str(tmp_path / "tokens.toml")
     add_token(path, "ana", new_secret(bytes(32)), READ)
     assert read_tokens(path).find(secret, now=NOON) is None
+
+
+def test_every_hash_is_compared_in_constant_time(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whoever calls, all hashes are compared, each by the library's comparison, which takes as long for every byte: time tells nothing."""
+    path = str(tmp_path / "tokens.toml")
+    secrets = [new_secret(bytes((number,)) * 32) for number in range(5)]
+    for number, secret in enumerate(secrets):
+        add_token(path, f"token-{number}", secret, READ)
+    tokens, compared = read_tokens(path), list[bytes]()
+    same = hmac.compare_digest
+
+    def noted(ours: bytes, theirs: bytes) -> bool:
+        compared.append(ours)
+        return same(ours, theirs)
+
+    monkeypatch.setattr(hmac, "compare_digest", noted)
+    for secret in (secrets[0], secrets[4], "wrong"):
+        compared.clear()
+        tokens.find(secret, now=NOON)
+        assert compared == [token.digest for token in tokens.all]
 
 
 def test_a_token_expires(tmp_path: Path) -> None:

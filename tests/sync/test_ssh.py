@@ -21,6 +21,8 @@ from runstore.sync.ssh import connector, ssh_command
 from runstore.sync.urls import parse_url
 from runstore.testing.machines import Machine
 from runstore.testing.transports import TransportConformance
+from tests.sync.pipes import spawn_cut
+from tests.sync.test_pipes import Cut, cut_fetches, cut_pushes
 
 SSHD = shutil.which("sshd") or ("/usr/sbin/sshd" if os.path.exists("/usr/sbin/sshd") else None)
 ROOT = Path(__file__).parents[2]
@@ -95,6 +97,20 @@ class TestSsh(TransportConformance):
         ours.fetch(self.connect(tmp_path / "it's a $(store)"))
         assert ours.ids() == theirs.ids()
         theirs.close()
+
+
+@pytest.mark.parametrize("count", [2, pytest.param(100, marks=pytest.mark.soak)])
+@pytest.mark.timeout(1800)
+def test_a_connection_that_is_cut(server: tuple[tuple[str, ...], int], tmp_path: Path, count: int) -> None:
+    """Wherever the pipes to ssh are cut, the receiver is as before or as after, and the next try succeeds."""
+    ssh, port = server
+
+    def cut(name: str) -> Cut:
+        url = parse_url(f"ssh://{getpass.getuser()}@127.0.0.1:{port}{tmp_path / name}")
+        return lambda budget: spawn_cut(ssh_command(url, ssh), budget)
+
+    cut_pushes(tmp_path / "pushed", cut("pushed"), 5, count)
+    cut_fetches(tmp_path / "fetched", cut("fetched"), 6, count)
 
 
 def test_the_command_line() -> None:
