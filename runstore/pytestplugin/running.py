@@ -99,6 +99,7 @@ class Test:
             wanted = taken or (self.mode == RECORD and not player.unserved and not self._goes_on)
             if wanted and (self.passed or keep_failed):
                 used |= dict.fromkeys(self._write(taken), self.ref)
+                self.outcome["secrets"] = list(player.secrets)
         self.outcome["used"] = [execution.hex() for execution in used]
         if report:
             self.outcome["runs"] = described(self._opened.recordings(self.file), used)

@@ -50,6 +50,8 @@ def _of_test(test: Mapping[str, Any]) -> Iterable[str]:
             yield f"{name}: {written}" + (f", {_calls(taken)}" if taken else "")
         elif taken and test["state"] == "failed":
             yield f"{name}: {_calls(taken)} not recorded, since it failed; --runstore-keep-failed records them"
+        for secret in test.get("secrets", ()):
+            yield f"{name}: CAREFUL, what looks like a secret was recorded: {secret}"
     elif test["mode"] == COMPARE and "compared" in test:
         agreed, differences, unknown = test["compared"]
         yield f"{name}: {agreed} answered as recorded, {len(differences)} otherwise, {unknown} not recorded before"

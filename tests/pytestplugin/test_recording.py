@@ -174,3 +174,13 @@ def test_modules_of_one_name_have_files_of_their_own(project: Project) -> None:
     for name in ("a", "b"):
         assert project.recorded(project.path / "tests" / name / "recordings" / "test_it.runs") == {"test_one": 1}
     project.replay(passed=2)
+
+
+def test_what_looks_like_a_secret_is_told(project: Project) -> None:
+    """A key in a prompt is recorded as it is, since it is part of what was asked, and the session says where it stands."""
+    key = "sk-" + "proj-" + "A1b2C3d4E5f6G7h8" * 3
+    project.write(f'def test_one():\n    ask("use {key}")\n')
+    done = project.record()
+    done.stdout.fnmatch_lines(["  test_one: CAREFUL, what looks like a secret was recorded: * at /request/body/messages/1/content"])
+    done.stdout.no_fnmatch_line(f"*{key}*")
+    project.replay()

@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import threading
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 from runstore.capture.drain import assembled
 from runstore.capture.entries import Seen
 from runstore.capture.recorder import Options, Recorder
+from runstore.capture.redaction import Redactor
 from runstore.capture.tap.handler import Call as Sent
 from runstore.capture.tap.handler import Turn
 from runstore.errors import NotRecorded, RunstoreError
@@ -101,7 +102,7 @@ class Player(Replayer):
     """The handler of one test's calls. `fail` makes of a miss the exception that ends the test.
 
     `taken` holds the calls that were sent, in the order in which they began; `unserved` counts those that no recording can answer, by
-    their status.
+    their status; `secrets` says what in them looks like a secret, and where.
     """
 
     def __init__(self, library: TestLibrary, mode: str, fail: Callable[[RunstoreError, Sent], BaseException]) -> None:
@@ -112,6 +113,8 @@ class Player(Replayer):
         self._guard = threading.Lock()
         self._taken: list[tuple[int, bytes, Kept]] = []
         self.unserved: Counter[str] = Counter()
+        self.secrets: dict[str, None] = {}
+        self._redactor = None if live is None else Redactor()
         self.failure: BaseException | None = None
 
     @property
@@ -157,9 +160,13 @@ class Player(Replayer):
             return
         with self._guard:
             if is_served(made):
+                self.secrets |= dict.fromkeys(f"{one['rule']} at {one['at']}" for one in self._secrets(seen))
                 self._taken.append((seen.exchange.started or 0, made.run.request_id, keep(made)))
             else:
                 self.unserved[made.fields["status"]] += 1
+
+    def _secrets(self, seen: Seen) -> Sequence[dict[str, str]]:
+        return () if self._redactor is None else self._redactor(seen.exchange)[1]
 
 
 def _is_answer(call: Call) -> bool:
