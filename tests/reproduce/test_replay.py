@@ -332,3 +332,88 @@ def test_hits_do_not_grow_memory(repo: Repo) -> None:
     grown = tracemalloc.get_traced_memory()[0] - before
     tracemalloc.stop()
     assert grown < 100_000
+
+
+def test_what_waits_in_the_journal_is_recorded(tmp_path: Path) -> None:
+    """A call that was recorded and not drained yet is answered."""
+    place = tmp_path / "store"
+    with provider() as server:
+        runstore.instrument(place, background=False)
+        post(chat(), server.chat)
+        runstore.uninstrument(drain=False)
+    with no_network(), runstore.replay(store=place):
+        assert text_of(post(chat(), server.chat)) == "Four."
+
+
+def test_what_replay_records_is_redacted_as_the_settings_say(tmp_path: Path) -> None:
+    """The modes that record keep to the table `[capture]` of the store."""
+    from tests.capture.redaction.secrets import TOKENS
+
+    place, secret = tmp_path / "store", TOKENS["github-token"]
+    runstore.open(place, create=True).close()
+    (place / "runstore.toml").write_text('format = 1\n[capture]\nredact = "mask"\n')
+    with provider() as server, runstore.replay("record", store=place):
+        post(chat(f"use {secret}"), server.chat)
+        assert secret.encode() in server.bodies[0]
+    assert not any(secret.encode() in path.read_bytes() for path in place.rglob("*") if path.is_file())
+
+
+def test_the_misses_of_processes_that_a_program_forks_are_told(repo: Repo, tmp_path: Path) -> None:
+    """A child that ends without a word has told its misses and hits by then."""
+    record(repo, chat(), completion("Four."))
+    program = """
+import httpx, os, sys
+for body in sys.argv[2:]:
+    if os.fork() == 0:
+        try:
+            httpx.post(sys.argv[1], content=body)
+        finally:
+            os._exit(0)
+    os.wait()
+"""
+    words = ["--", sys.executable, "-c", program, URL, body_of(chat()).decode(), body_of(chat(top_p=0.5)).decode()]
+    done = command(tmp_path / ".runstore", *words)
+    assert done.returncode == 15, done
+    assert "answered 1 call from the store, 1 not recorded" in done.stderr
+
+
+def test_a_retried_miss_is_told_once(repo: Repo, tmp_path: Path) -> None:
+    """Libraries try again; the same miss is one line, with how often it came."""
+    record(repo, chat())
+    program = """
+import contextlib, httpx, sys
+for _ in range(3):
+    with contextlib.suppress(Exception):
+        httpx.post(sys.argv[1], content=sys.argv[2])
+"""
+    done = command(tmp_path / ".runstore", "--", sys.executable, "-c", program, URL, body_of(chat(top_p=0.5)).decode())
+    assert done.returncode == 15
+    assert done.stderr.count("parameters.top_p") == 1
+    assert "3 times" in done.stderr
+
+
+@pytest.mark.soak
+def test_ten_thousand_hits_do_not_grow_memory(repo: Repo) -> None:
+    """After ten thousand hits of calls of 20 kB the process is as large as it was, by the system's own count."""
+    import gc
+
+    from runstore.capture.tap.handler import Call
+    from runstore.reproduce.replay.library import Library
+
+    bodies = [chat(str(number) + "x" * 20_000) for number in range(20)]
+    for body in bodies:
+        record(repo, body, completion("y" * 1000))
+    library = Library(repo)
+    calls = [Call("POST", URL, (), body_of(body)) for body in bodies]
+
+    def ask(times: int) -> int:
+        for number in range(times):
+            asked = library.read(calls[number % len(calls)])
+            assert asked is not None
+            library.find(asked)
+        gc.collect()
+        with open("/proc/self/statm", encoding="ascii") as file:
+            return int(file.read().split()[1]) * os.sysconf("SC_PAGE_SIZE")
+
+    before = ask(1000)
+    assert ask(10_000) - before < 1 << 20

@@ -6,6 +6,7 @@ request, the newest of them. Among these the one with the most equal components 
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from heapq import nlargest
@@ -25,15 +26,18 @@ from runstore.store.protocol import ADDRESS_BYTES, Reader
 
 NEWEST = 300
 """So many of the newest runs are looked at."""
-WINDOWS, PARTS, COMPARED = 6, 24, 48
-"""So many stretches of the store are searched for what refers to a part, so many parts are looked up, so many runs compared in full."""
+WINDOWS, PARTS = 6, 24
+"""So many stretches of the store are searched for what refers to a part, and so many parts are looked up."""
+COMPARED, WEIGHED = 32, 16
+"""So many runs are compared in full: of those with the most equal components, and of those that share what few others have."""
 
 
 class Candidate(NamedTuple):
-    """An execution, and its run; None for a merge."""
+    """An execution, and its run; None for a merge. `weight`: how much speaks for it, as a message does that few runs share."""
 
     execution: Link
     run: Link | None
+    weight: float = 0.0
 
 
 class Nearest(NamedTuple):
@@ -62,15 +66,21 @@ def nearest_of(reader: Reader, run: Run, candidates: Iterable[Candidate]) -> Nea
     """Return the one of some executions whose request is closest to a run, the first of several; None where there are none."""
     beside = _Beside(reader, run)
     found: dict[bytes, tuple[Link, Any]] = {}
-    for execution, other in candidates:
-        if other is not None and other.id not in found:
+    weights: defaultdict[bytes, float] = defaultdict(float)
+    for execution, other, weight in candidates:
+        if other is None:
+            continue
+        weights[other.id] += weight
+        if other.id not in found:
             with suppress(NotFound):  # a partial clone may lack the runs of the executions that it has
                 found[other.id] = execution, decode_tree_trusted(reader.get(other.id).body)
-    slots = run.slots
-    best = nlargest(COMPARED, found.items(), key=lambda one: equal(slots, one[1][1]))
-    if not best:
+    if not found:
         return None
-    closest, (execution, _) = max(best, key=lambda one: closeness(slots, one[1][1], beside.get))
+    slots = run.slots
+    best = dict.fromkeys(nlargest(COMPARED, found, key=lambda one: equal(slots, found[one][1])))
+    best |= dict.fromkeys(nlargest(WEIGHED, found, key=weights.__getitem__))
+    closest = max(best, key=lambda one: closeness(slots, found[one][1], beside.get))
+    execution = found[closest][0]
     components = diff(beside, Link(Kind.TREE, closest), run.link).components
     return Nearest(execution, tuple(one for one in components if one.slot != "runtime"))
 
@@ -86,12 +96,11 @@ def _candidates(reader: _Beside, run: Run) -> Iterator[Candidate]:
             obj = reader.at(int.from_bytes(row[ADDRESS_BYTES:], "big"))
             yield Candidate(obj.link, decode_execution_trusted(obj.body).run)
     for part in islice(_parts(reader, run), PARTS):
-        for obj in _referring(reader, part):
-            above = _referring(reader, obj.id) if obj.kind == Kind.LIST else (obj,)
-            for tree in above:
-                execution = _newest_execution(reader, tree.id) if tree.kind == Kind.TREE else None
-                if execution is not None:
-                    yield Candidate(execution, tree.link)
+        above = [tree for obj in _referring(reader, part) for tree in (_referring(reader, obj.id) if obj.kind == Kind.LIST else (obj,))]
+        for tree in above:
+            execution = _newest_execution(reader, tree.id) if tree.kind == Kind.TREE else None
+            if execution is not None:
+                yield Candidate(execution, tree.link, 1 / len(above))
 
 
 def _parts(reader: _Beside, run: Run) -> Iterator[bytes]:
