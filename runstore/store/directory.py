@@ -69,23 +69,26 @@ def is_store(directory: str) -> bool:
     if os.path.isdir(directory):
         if not os.access(directory, os.X_OK):
             raise Unavailable(f"{directory} may not be read", hint="check the permissions of the store's directory", kind="no-permission")
-        _refuse_lost(directory)
+        lost = _written_files(directory)
+        # Looked at again: another process may have made the store, and written to it, since the first look.
+        if lost and not os.path.isfile(current):
+            found = f"{directory} holds {lost[-1]} and no CURRENT, which names the data file in force"
+            raise Damaged(found, hint=f"bring CURRENT back from a copy, or put `{lost[-1]}` into it", kind="no-current")
+        return bool(lost)
     return False
 
 
-def _refuse_lost(directory: str) -> None:
+def _written_files(directory: str) -> list[str]:
+    """Return the names of data files that hold more than their making left. No store has any without CURRENT."""
     try:
         files = sorted(filter(is_data_name, os.listdir(directory)))
     except OSError:
-        return  # it may be entered and not be listed
+        return []  # it may be entered and not be listed
     if not files:
-        return
-    from runstore.store.lmdb.header import was_written  # no store has data files without CURRENT, but for a moment while it is made
+        return []
+    from runstore.store.lmdb.header import was_written  # hardly ever needed, and every command comes by here
 
-    for name in reversed(files):
-        if was_written(os.path.join(directory, name)):
-            found = f"{directory} holds {name} and no CURRENT, which names the data file in force"
-            raise Damaged(found, hint=f"bring CURRENT back from a copy, or put `{name}` into it", kind="no-current")
+    return [name for name in files if was_written(os.path.join(directory, name))]
 
 
 def discover(start: str) -> str | None:

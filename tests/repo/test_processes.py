@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import random
 import subprocess
+import sys
 import time
 from pathlib import Path
 
@@ -47,6 +49,23 @@ def test_adders_on_one_ref_make_one_chain(tmp_path: Path, processes: int, adds: 
             assert sorted(ids, key=lambda name: -place[name]) == ids
         assert len(repo.reflog("main")) == processes * adds
     check_whole(tmp_path / "s", chain[:: max(1, len(chain) // 50)])
+
+
+@pytest.mark.parametrize("rounds", [1, pytest.param(60, marks=pytest.mark.soak)])
+def test_processes_that_find_no_store_make_one(tmp_path: Path, rounds: int) -> None:
+    """Processes that begin to add at once where there is no store yet make one store together, and each run is in it."""
+    for turn in range(rounds):
+        directory = tmp_path / str(turn)
+        command = [sys.executable, "-m", "runstore", "add", "--model", "m", "--output"]
+        directory.mkdir()
+        environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])}
+        running = [
+            subprocess.Popen([*command, str(n)], cwd=directory, env=environment, stdout=subprocess.PIPE, text=True) for n in range(6)
+        ]
+        assert all(len(ids) == 1 for ids in finish(running))
+        with runstore.open(directory / ".runstore") as repo:
+            assert len(list(repo.log("main"))) == 6
+            assert list(repo.fsck()) == []
 
 
 @pytest.mark.parametrize(("processes", "adds", "rounds"), [(3, 30, 3), pytest.param(8, 300, 10, marks=pytest.mark.soak)])

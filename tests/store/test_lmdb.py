@@ -76,6 +76,21 @@ def test_nothing_is_made_over_a_store_that_lost_current(directory: Path, generat
         assert [reader.get(item.id) for item in objects] == objects
 
 
+def test_a_store_that_another_makes_at_this_moment(store: LmdbStore, directory: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A store that is made and written to between two looks at its directory is a store, and has lost nothing."""
+    with store.write() as writer:
+        writer.put(sample_objects(1))
+    (directory / place.CURRENT).rename(directory / "later")
+    look = os.listdir
+
+    def made_meanwhile(path: str) -> list[str]:
+        (directory / "later").rename(directory / place.CURRENT)
+        return look(path)
+
+    monkeypatch.setattr(os, "listdir", made_meanwhile)
+    assert place.is_store(str(directory))
+
+
 @pytest.mark.parametrize("left", ["nothing", "empty", "tables"])
 def test_a_store_whose_making_was_interrupted_is_made(directory: Path, left: str) -> None:
     """What a process leaves that died before it wrote CURRENT is no store, and is replaced when one is made."""
