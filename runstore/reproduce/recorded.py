@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, NamedTuple
 
+from runstore.capture.codecs.tool_call import TOOL
 from runstore.errors import Incomplete, NotFound
 from runstore.model.executions import decode_execution
 from runstore.model.ids import Kind, Link, Object
@@ -91,7 +92,11 @@ def _plain(value: Any) -> Any:
 
 
 def no_envelope(found: Recorded) -> Incomplete:
-    """Return the error for a run whose request nobody recorded."""
+    """Return the error for a run whose request nobody recorded, or that has none."""
+    model = found.run["model"]
+    if isinstance(model, dict) and model.get("api") == TOOL.name:
+        fact = f"{found.name} is a call of the tool {model.get('name')}, which has no request that could be sent"
+        return Incomplete(fact, hint="`runstore replay` answers it from the record, and the program calls it", kind="no-wire")
     return Incomplete(
         f"how the request of {found.name} lay on the wire is not recorded",
         hint="calls that runstore captures or imports with their requests can be sent again",

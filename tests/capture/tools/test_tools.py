@@ -190,6 +190,15 @@ def test_arguments_that_are_left_out(store: Path) -> None:
     assert "ignore" in caught.value.hint
 
 
+def test_nothing_of_a_tool_can_be_sent_again(store: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """`request` and `rerun` refuse a call of a tool and say why."""
+    with recording(store):
+        lend("Emma")
+    for command in ("request", "rerun"):
+        assert program(["--store", str(store), command, "@"]) == 14
+        assert "is a call of the tool lend" in capsys.readouterr().err
+
+
 def test_a_generator_is_no_tool() -> None:
     """What yields is refused when it is decorated."""
     with pytest.raises(InvalidInput, match="yields"):
