@@ -141,9 +141,9 @@ def decode(
     return value
 
 
-def decode_value(body: bytes) -> Any:
+def decode_value(body: bytes, *, max_depth: int = MAX_DEPTH) -> Any:
     """Return the value of an object of kind `value`: strict, and it links to blobs and values only. Raises Refused."""
-    return decode(body, links=CONTENT)
+    return decode(body, links=CONTENT, max_depth=max_depth)
 
 
 def decode_trusted(body: bytes) -> Any:

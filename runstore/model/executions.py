@@ -128,9 +128,9 @@ def make_merge(parents: Iterable[Link]) -> Object:
     return encode_execution(Execution(parents=tuple(sorted(set(parents), key=lambda link: link.id)), status="merge"))
 
 
-def decode_execution(body: bytes, *, take: Callable[[bytes], object] | None = None) -> Execution:
+def decode_execution(body: bytes, *, take: Callable[[bytes], object] | None = None, max_depth: int = MAX_DEPTH) -> Execution:
     """Return the execution of a body, strictly. Raises Refused. `take` is given every link as 33 bytes, in their order."""
-    value = decode(body, take=take)
+    value = decode(body, take=take, max_depth=max_depth)
     check_normal(value)
     return _execution(value)
 

@@ -14,7 +14,7 @@ from runstore.model.encoding import decode_trusted, decode_value, raws_trusted
 from runstore.model.executions import Execution, decode_execution
 from runstore.model.general import LINK_HEAD
 from runstore.model.ids import Kind, Link, Object
-from runstore.model.limits import MAX_BLOB
+from runstore.model.limits import MAX_BLOB, MAX_DEPTH
 from runstore.model.lists import Fetch, check_structure
 from runstore.model.nodes import decode_node
 from runstore.model.settings import decode_settings
@@ -90,15 +90,15 @@ class Opened(NamedTuple):
     raws: Sequence[bytes]
 
 
-def open_body(kind: int, body: bytes) -> Opened:
-    """Do what `verify_body` and `links_of` do, and decode only once. Raises Refused."""
+def open_body(kind: int, body: bytes, *, max_depth: int = MAX_DEPTH) -> Opened:
+    """Do what `verify_body` and `links_of` do, and decode only once. Raises Refused, also for what is nested deeper than is asked."""
     content: Any = None
     raws: Sequence[bytes] = ()
     if kind == _LIST:
         content = decode_node(body)
         raws = content.raws
     elif kind == _VALUE:
-        content = decode_value(body)
+        content = decode_value(body, max_depth=max_depth)
         if LINK_HEAD in body:
             raws = [link.raw for link in _links_in(content)]
     elif kind == _TREE:
@@ -106,7 +106,7 @@ def open_body(kind: int, body: bytes) -> Opened:
         raws = _TREE_LINK.findall(body)
     elif kind == _EXECUTION:
         raws = []
-        content = decode_execution(body, take=raws.append)
+        content = decode_execution(body, take=raws.append, max_depth=max_depth)
     elif kind == _TAG:
         content = decode_tag(body)
         raws = [content.target.raw]

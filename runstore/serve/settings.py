@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterable
 from typing import NamedTuple
 
 from runstore.errors import InvalidInput
+from runstore.model.limits import MAX_DEPTH
 from runstore.store.directory import DEFAULT_NAME
 from runstore.store.protocol import Table
 from runstore.sync.limits import SERVING, Limits
@@ -77,5 +78,5 @@ def with_limits(texts: Iterable[str]) -> tuple[Limits, Pace]:
         if table is None or not value.isascii() or not value.isdigit() or int(value) < 1:
             hint = f"NAME=NUMBER, where NAME is one of {', '.join((*limits, *pace))}"
             raise InvalidInput(f"{text[:80]!r} is no limit", hint=hint, kind="bad-limit")
-        table[name] = int(value)
+        table[name] = min(int(value), MAX_DEPTH) if name == "depth" else int(value)
     return Limits(**limits), Pace(**pace)

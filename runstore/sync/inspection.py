@@ -36,6 +36,7 @@ from runstore.sync.facts import (
     leaf_facts,
     value_facts,
 )
+from runstore.sync.limits import Limits
 from runstore.sync.visible import View
 
 _BLOB, _VALUE, _LIST, _TREE = int(Kind.BLOB), int(Kind.VALUE), int(Kind.LIST), int(Kind.TREE)  # comparing members costs more
@@ -54,12 +55,12 @@ class Inspection:
     `left_out` what is linked to and only promised. While `keeps` is true, executions and the slots of trees are kept in `decoded`, by id.
     """
 
-    def __init__(self, reader: Reader, view: View, again: Callable[[int], Segment], *, most_body: int) -> None:
+    def __init__(self, reader: Reader, view: View, again: Callable[[int], Segment], *, limits: Limits) -> None:
         self._reader = reader
         self.generation = reader.generation
         self._view = view
         self._again = again
-        self._most_body = most_body
+        self._limits = limits
         self._facts: dict[bytes, int] = {}
         self._here: dict[bytes, int] = {}
         self._waiting: list[tuple[int, Object, Any]] = []
@@ -82,7 +83,7 @@ class Inspection:
         own: set[bytes] = set()
         links: set[bytes] = set()
         roots: set[bytes] = set()
-        facts, most = self._facts, self._most_body
+        facts, most = self._facts, self._limits.body
         for position, obj in enumerate(found):
             raw = _LABELS[obj.kind] + obj.id
             before = facts.get(raw, 0)
@@ -103,7 +104,7 @@ class Inspection:
     def _open(self, position: int, obj: Object, links: set[bytes], roots: set[bytes]) -> int:
         """Decode strictly, collect links, and return what can be said at once; what cannot waits."""
         kind = obj.kind
-        content, raws = open_body(kind, obj.body)
+        content, raws = open_body(kind, obj.body, max_depth=self._limits.depth)
         if raws:
             links.update(raws)
         if kind == _LIST:

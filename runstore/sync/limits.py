@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 from runstore.errors import Refused
+from runstore.model.limits import MAX_DEPTH
 from runstore.sync.frame import Header
 
 RATIO_FREE = 64 << 20
@@ -16,7 +17,7 @@ GIB = 1 << 30
 
 
 class Limits(NamedTuple):
-    """What one transfer may bring. Bytes are raw ones.
+    """What one transfer may bring. Bytes are raw ones. `depth` is how deep arrays and maps may lie in one another, at most the format's 64.
 
     `ratio` is raw bytes over received ones, beyond 64 MiB; `unordered` is bytes of frames that lead to later ones, which are stored in one
     transaction; `refs` is how many may be updated at once; `seconds` is the time that a transfer may take.
@@ -30,6 +31,7 @@ class Limits(NamedTuple):
     unordered: int = 128 << 20
     refs: int = 100_000
     seconds: int = 3600
+    depth: int = MAX_DEPTH
 
     def announced(self) -> dict[str, int]:
         """Return the limits as they stand in hello."""

@@ -91,7 +91,7 @@ class Receiver:
 
     def inspect(self, reader: Reader, roots: Iterable[Link]) -> Inspection:
         """Steps 3 to 9: check every frame, object, list, run and link. `roots` are what refs shall point at. Raises Refused."""
-        inspection = Inspection(reader, self._view, lambda number: open_frame(self.spool.frame(number)), most_body=self._limits.body)
+        inspection = Inspection(reader, self._view, lambda number: open_frame(self.spool.frame(number)), limits=self._limits)
         inspection.promised = self._promised
         with held_back():
             self._inspect(reader, inspection, roots)

@@ -102,7 +102,7 @@ def test_what_comes_out_of_order_is_bounded() -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "limit"), [("objects", 10), ("bytes", 1000), ("body", 100), ("frame", 1000), ("refs", 0), ("seconds", -1)]
+    ("name", "limit"), [("objects", 10), ("bytes", 1000), ("body", 100), ("frame", 1000), ("refs", 0), ("seconds", -1), ("depth", 0)]
 )
 def test_limits(name: str, limit: int) -> None:
     """Each limit refuses what goes beyond it, and nothing is stored."""

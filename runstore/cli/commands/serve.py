@@ -88,8 +88,8 @@ COMMAND = Command(
         "--limit",
         metavar="NAME=N",
         many=True,
-        help="Another limit: objects, bytes, body, frame, ratio, unordered, refs, seconds of one transfer; calls at once, rate (calls"
-        " a minute and token), idle (seconds). Repeatable.",
+        help="Another limit: objects, bytes, body, frame, ratio, unordered, refs, seconds, depth of one transfer; calls at once, rate"
+        " (calls a minute and token), idle (seconds). Repeatable.",
     ),
     flag("--stdio", help="Serve one peer on standard input and output: what ssh runs."),
     help="""Let other stores push to these and fetch from them. STORE is a directory, or NAME=DIRECTORY.
