@@ -41,8 +41,8 @@ class Received(NamedTuple):
 class Receiver:
     """Takes one transfer: `take` every frame, then `inspect`, then `commit`; `close` in any case.
 
-    `seconds` is a clock in seconds, for the limit on time. `progress(objects, bytes)` is told of each frame. A spool that is resumed
-    may hold frames already.
+    `seconds` is a clock in seconds, for the limit on time. `progress(objects, bytes)` is told of each frame that
+    comes, and of nothing new while they are checked. A spool that is resumed may hold frames already.
     """
 
     def __init__(
@@ -101,6 +101,7 @@ class Receiver:
     def _inspect(self, reader: Reader, inspection: Inspection, roots: Iterable[Link]) -> None:
         for frame in self.spool.frames():
             self._check_time()
+            self._progress(0, 0)  # nothing more has come, but something is being done
             inspection.keeps = self.meter.raw <= _KEPT and self.meter.objects <= _KEPT_OBJECTS
             found = inspection.take(open_frame(frame))
             if inspection.keeps:

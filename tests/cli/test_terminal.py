@@ -99,6 +99,20 @@ def test_bytes_are_made_safe_on_a_terminal_and_left_alone_in_a_pipe(terminal: Cl
     assert terminal.raw("cat", "main:output") == b"\x1b]0;pwned\x07\xff"
 
 
+def test_progress_of_a_transfer(terminal: Cli) -> None:
+    """A clone draws bytes and objects, also while it checks what has come, and leaves only the sum behind; in a pipe it draws nothing."""
+    import json
+
+    Path("runs.jsonl").write_text("".join(json.dumps(run_at(number, nonce=f"n{number}")) + "\n" for number in range(3000)))
+    terminal("--store", "many", "init")
+    terminal("--store", "many", "add", "--jsonl", "runs.jsonl")
+    code, shown = on_terminal("clone", "many", "copy")
+    assert code == 0
+    assert re.search(r"\r\x1b\[Kcloning  [0-9.]+ [kM]?B  [0-9,]+ objects", shown)
+    assert "made a store in" in shown.rpartition("\x1b[K")[2]
+    assert "\x1b" not in terminal("clone", "many", "other").err
+
+
 def test_progress_is_shown_and_wiped(terminal: Cli) -> None:
     """Bulk adding draws a line over itself and leaves only the count behind."""
     import json
