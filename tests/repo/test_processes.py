@@ -101,7 +101,9 @@ def test_a_kill_loses_nothing_acknowledged(tmp_path: Path, processes: int, trial
         running = [workers.start(directory, worker, 100_000, f"w{worker}") for worker in range(processes)]
         for process in running:
             assert process.stdout is not None
-            acknowledged.append(process.stdout.readline().strip())
+            first = process.stdout.readline().strip()
+            assert len(first) == 64, process.communicate()[1]  # it ended by itself
+            acknowledged.append(first)
         time.sleep(chance.uniform(0, 0.3))
         for process in running:
             process.kill()
