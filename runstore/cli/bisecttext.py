@@ -25,7 +25,8 @@ _STYLES = {"+": "green", "-": "red", "~": "yellow"}
 def step(done: Step) -> str:
     """Return the line for one trial."""
     made = ", ".join(done.places) if len(done.places) < _NAMED else count(len(done.places), "change")
-    return f"trial {done.number}: {done.verdict}, with {safe.line(made) or 'no change'} ({done.source})"
+    how = f"{done.bad} of {done.of} bad, {done.source}" if done.of > 1 else done.source
+    return f"trial {done.number}: {done.verdict}, with {safe.line(made) or 'no change'} ({how})"
 
 
 def lines(out: Output, found: Bisection, plan: Plan) -> Iterator[str]:

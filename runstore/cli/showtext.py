@@ -154,7 +154,7 @@ class _ShowText:
     def _row(self, one: Occurrence, named: bool) -> tuple[str, str, str, str]:
         execution = one.execution
         started = "" if execution.started is None else times.local(execution.started)
-        output = safe.line(self._summaries.answer(execution.output)) or "(no output)"
+        output = safe.line(self._summaries.said(execution)) or "(no output)"
         status = "" if execution.status in (None, "ok") else f"[{execution.status}] "
         return self._short(one.link), "*" if named else "", started, status + output
 

@@ -41,7 +41,7 @@ class Tokens(NamedTuple):
 class Summary(NamedTuple):
     """One execution in a line: the model asked for, what answered if that is another name, tokens, question's end, answer's start.
 
-    Texts are one line of at most WIDTH characters, empty where there is none.
+    Texts are one line of at most WIDTH characters, empty where there is none. Instead of an answer that there is none, a message.
     """
 
     model: str
@@ -65,7 +65,7 @@ class Summaries:
             return Summary("", None, Tokens(None, None), "", "")
         slots = decode_tree_trusted(self._fetch(execution.run.id).body)
         model, served = self.model(slots)
-        return Summary(model, served, tokens(execution.usage), self.question(slots), self.answer(execution.output))
+        return Summary(model, served, tokens(execution.usage), self.question(slots), self.said(execution))
 
     def model(self, slots: Mapping[str, Link | SlotState]) -> tuple[str, str | None]:
         """Return the name of the model asked for, and of what answered where that differs."""
@@ -99,6 +99,12 @@ class Summaries:
             return "" if output is None else self._line(output, end=False)
         except NotFound:
             return NOT_HERE
+
+    def said(self, execution: Execution) -> str:
+        """Return the start of what an execution gave; where it gave nothing, what was written about it, in brackets."""
+        if execution.output is None and isinstance(execution.message, str):
+            return f"({one_line(execution.message, WIDTH - 2)})"
+        return self.answer(execution.output)
 
     def _settings(self, slot: Link | SlotState | None) -> Mapping[str, Any]:
         if not isinstance(slot, Link):

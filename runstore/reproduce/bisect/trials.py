@@ -15,7 +15,7 @@ from runstore.model.ids import Id, Link
 from runstore.model.run import Run
 from runstore.repo import Repo
 from runstore.reproduce.asking import Asked
-from runstore.reproduce.bisect.narrowing import SKIP
+from runstore.reproduce.bisect.narrowing import BAD, SKIP
 from runstore.reproduce.bisect.sampling import Plan, confidence, decided
 from runstore.reproduce.bisect.senders import Senders
 from runstore.reproduce.recorded import view_of
@@ -44,12 +44,17 @@ Judge = Callable[[Trial], str]
 
 
 class Step(NamedTuple):
-    """What was just done: one verdict. `source` is where its answer comes from: `asked`, `recorded`, `remembered`, or `judged`: none."""
+    """What was just done: one verdict, by so many answers of which so many were bad.
+
+    `source` is where the last of them comes from: `asked`, `recorded`, `remembered`, or `judged` where there was none.
+    """
 
     number: int
     places: tuple[str, ...]
     verdict: str
     source: str
+    bad: int
+    of: int
 
 
 class Enough(Exception):
@@ -112,7 +117,7 @@ class Trials:
         while (found := decided(self._plan, known, all=all)) is None:
             source = self._sample(key, slots, places, named)
         if new:
-            self._progress(Step(len(self._told), tuple(places), found, source))
+            self._progress(Step(len(self._told), tuple(places), found, source, known.count(BAD), len(known)))
         return found
 
     def judged(self, key: str) -> tuple[Link | None, Link | None]:

@@ -236,10 +236,11 @@ def test_answers_that_vary_are_judged_by_their_share(repo: Repo, cli: Cli) -> No
         found = bisected(cli, "--samples", "9", "--threshold", "0.5")
         assert found["asked"] < 9 * found["trials"] - 2
         assert len(server.bodies) == found["asked"]
-        words = cli("bisect", "--good", "good", "--bad", "bad", "--samples", "9", "--threshold", "0.5", "--", *JUDGE).out
+        _, words, told = cli("bisect", "--good", "good", "--bad", "bad", "--samples", "9", "--threshold", "0.5", "--", *JUDGE)
     assert [one["place"] for one in found["changes"]] == ["prompt/0.content line 7"]
     assert 0.5 < found["confidence"] < 1
     assert "exact binomial, 9 answers each, bad from 50% on" in words
+    assert " bad, remembered)" in told
 
 
 def test_a_limit_of_trials(repo: Repo, cli: Cli) -> None:
@@ -283,6 +284,16 @@ def test_no_trial_moves_what_was_recorded(repo: Repo, cli: Cli) -> None:
         assert {*server.keys} == {"Bearer sk-very-secret"}
     assert {ref.name: ref.target for ref in repo.refs() if ref.name != found["ref"]} == before
     assert not any(b"sk-very" in obj.body for obj in repo.dump())
+
+
+def test_the_log_of_a_bisect_reads_as_its_story(repo: Repo, cli: Cli) -> None:
+    """Each verdict stands in the log as what was said of which changes, above the answer that it judges."""
+    with provider(money_if(line(3))) as server:
+        two(repo, server)
+        ref = bisected(cli)["ref"].removeprefix("heads/")
+    first = cli("log", ref).lines
+    assert first[2].endswith("→ (bad: prompt/0.content line 7)")
+    assert repo.show(ref).fields.cause == repo.show(f"{ref}~1").link
 
 
 def test_the_library_takes_a_function(repo: Repo) -> None:
