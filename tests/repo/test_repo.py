@@ -102,6 +102,18 @@ def test_a_batch_is_all_or_nothing(repo: Repo) -> None:
     assert repo.stat()["objects"] == 0
 
 
+def test_a_batch_is_one_change_of_its_ref(repo: Repo) -> None:
+    """However many executions a batch records on a ref, `@{1}` is where the ref stood before it, and `undo` takes all of them back."""
+    first = repo.add({"prompt": "a"}).execution
+    last = repo.add_many([({"prompt": str(number)}, {}) for number in range(3)])[-1].execution
+    assert [(change.old, change.new) for change in repo.reflog("main")] == [(first, last), (None, first)]
+    assert repo.resolve("main@{1}").link == first
+    repo.add({"prompt": "b"})
+    repo.undo()
+    repo.undo()
+    assert repo.resolve("main").link == first
+
+
 def test_a_transaction_is_all_or_nothing(repo: Repo) -> None:
     """What fails last in a transaction takes objects, index rows, refs, reflog and `@` back with it, for others and for this process."""
     repo.add({"prompt": "a"}, output="b", started=1)
