@@ -38,7 +38,7 @@ class Transport(Protocol):
 
 _BUCKET = "runstore.sync.bucket.connect"
 TRANSPORTS = {"path": "runstore.sync.local", "ssh": "runstore.sync.ssh", "http": _BUCKET, "s3": _BUCKET, "dir": _BUCKET}
-"""The module for each transport. What lies behind an http URL, static files or a server, is found out by asking for a root."""
+"""The module for each transport. What lies behind an http URL, a server or static files, is found out with the first call."""
 
 
 def open_remote(text: str, access: Access) -> Remote:

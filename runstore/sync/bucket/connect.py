@@ -17,10 +17,11 @@ from runstore.sync.urls import Url, parse_url
 def connector(url: Url, access: Access) -> Connect:
     """Return what opens a channel to the bucket at a URL. Raises InvalidInput, Unavailable."""
     if url.transport == "http":
+        from runstore.sync.bucket.behind import server_or_files
         from runstore.sync.bucket.static import StaticFiles
 
         static = StaticFiles(url.text)
-        return _channels(static, access) if static.is_bucket() else _server(url, access)
+        return server_or_files(url, access, _channels(static, access), static.is_bucket)
     return _channels(open_files(url), access)
 
 
@@ -48,10 +49,3 @@ def _channels(files: Files, access: Access) -> Connect:
         return LocalChannel(endpoint.answer, endpoint.close)
 
     return connect
-
-
-def _server(url: Url, access: Access) -> Connect:
-    """A URL that is no static copy is a server's."""
-    from runstore.sync import http
-
-    return http.connector(url, access)

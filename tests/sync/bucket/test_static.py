@@ -16,6 +16,7 @@ from runstore.sync.bucket.static import StaticFiles
 from runstore.sync.connect import open_remote
 from runstore.sync.push import push
 from runstore.testing.machines import Machine
+from tests.serve.serving import granted, serving
 from tests.sync.bucket.seaweed import Seaweed
 from tests.sync.bucket.test_transport import ACCESS
 
@@ -90,3 +91,21 @@ def test_a_path_to_a_bucket_is_taken_for_one(tmp_path: Path, source: Machine) ->
     ours = Machine(2)
     ours.fetch(open_remote(str(tmp_path / "bucket"), ACCESS)._connect)
     assert ours.ids() == source.ids()
+
+
+def test_a_server_is_asked_first_and_nothing_else(tmp_path: Path) -> None:
+    """Whoever calls a server makes no request without his token, and no more requests than calls."""
+    Machine(1, tmp_path / "team").close()
+    tokens = granted(tmp_path / "tokens.toml", {"ana": ["append team"]})
+    ours = Machine(2)
+    ours.talk(2)
+    with serving({"team": tmp_path / "team"}, tmp_path / "tokens.toml") as running:
+        access = ACCESS._replace(token=lambda: tokens["ana"])
+        for _ in range(2):
+            ours.say()
+            with open_remote(f"{running.url}/team", access) as remote:
+                push(ours.store, remote, [(ours.repo_ref("main"), "heads/main")], upload=ours.upload)
+                assert remote.calls <= 4
+    lines = [line for line in running.log.read_text().splitlines() if "method=" in line and "method=GET status=200" not in line]
+    assert 4 <= len(lines) <= 5  # the last call may not be logged yet when the server is told to end
+    assert all("method=POST" in line and "token=ana status=200" in line for line in lines), lines
