@@ -22,16 +22,17 @@ class Senders:
     """
 
     def __init__(self, sides: Sequence[Recorded], around: Surroundings, *, asks: bool) -> None:
-        """Raises Incomplete if nobody recorded how any of them is sent, InvalidInput where a key is missing."""
+        """Raises Incomplete if nobody recorded how any of them is sent."""
+        self._around = around
         self._writers: list[tuple[tuple[Any, ...], HttpAsker]] = []
-        self._askers: list[tuple[tuple[Any, ...], Asker]] = []
+        self._sides: list[tuple[tuple[Any, ...], Recorded]] = []
+        self._askers: dict[int, Asker] = {}
         for side in sides:
             service = _service(side.run["model"])
             if side.wire is not None:
                 self._writers.append((service, HttpAsker(side.wire, around)))
-                if asks:
-                    self._askers.append((service, asker_for(side, around)))
-        if asks and not self._askers:
+                self._sides.append((service, side))
+        if asks and not self._sides:
             raise no_envelope(sides[0])
 
     def request(self, slots: Mapping[str, Any]) -> bytes:
@@ -45,8 +46,11 @@ class Senders:
         return _of(self._writers, slots).call(slots).body
 
     def ask(self, slots: Mapping[str, Any]) -> Asked:
-        """Ask for an answer. Raises InvalidInput for a composition that cannot be sent."""
-        return _of(self._askers, slots).ask(slots)
+        """Ask. Raises InvalidInput for a composition that cannot be sent, and, of kind `no-credential`, where a key is missing."""
+        side = _of(self._sides, slots)
+        if id(side) not in self._askers:  # only now is a key wanted: a bisect whose trials are all recorded needs none
+            self._askers[id(side)] = asker_for(side, self._around)
+        return self._askers[id(side)].ask(slots)
 
 
 def _service(model: Any) -> tuple[Any, ...]:

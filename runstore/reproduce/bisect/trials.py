@@ -169,7 +169,9 @@ class Trials:
         """Ask, and record what came; return the answer, None for a composition that is refused. Raises Unavailable for no answer at all."""
         try:
             asked = self._senders.ask(slots)
-        except (InvalidInput, Incomplete):
+        except (InvalidInput, Incomplete) as error:
+            if error.kind == "no-credential":  # says nothing of the composition
+                raise
             return None
         self.asked += 1
         notes = {**(asked.fields.get("notes") or {}), NOTE: {"of": key, "changes": list(places)}}

@@ -121,6 +121,19 @@ def test_a_second_time_costs_nothing(repo: Repo, cli: Cli) -> None:
     assert bisected(cli, "--trials", "20")["ref"] == first["ref"]
 
 
+def test_a_key_is_wanted_only_where_something_is_asked(repo: Repo, cli: Cli) -> None:
+    """Without its key a bisect stops at the first thing to ask, and skips nothing; once all is recorded it needs none."""
+    with provider(money_if(line(3))) as server, pytest.MonkeyPatch.context() as patch:
+        two(repo, server)
+        assert "$MY_KEY is not set" in cli("bisect", "--good", "good", "--bad", "bad", "--key-from", "MY_KEY", "--", *JUDGE, code=2).err
+        assert server.bodies == []
+        patch.setenv("MY_KEY", "k")
+        first = bisected(cli, "--key-from", "MY_KEY")
+        patch.delenv("MY_KEY")
+        again = bisected(cli, "--key-from", "MY_KEY")
+    assert ((first["unjudged"], again["asked"]), again["changes"]) == ((0, 0), first["changes"])
+
+
 def test_killed_half_way_it_goes_on_where_it_was(repo: Repo, cli: Cli, tmp_path: Any) -> None:
     """A bisect that is killed with -9 in its fourth trial asks, when it is run again, only for what was not asked before."""
     with provider(money_if(line(3))) as server:
