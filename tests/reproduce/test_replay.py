@@ -65,6 +65,23 @@ def test_a_recorded_call_is_answered_without_a_network(repo: Repo) -> None:
     assert (replaying.hits, replaying.missed) == (1, 0)
 
 
+def test_the_headers_that_were_recorded_come_back(tmp_path: Path) -> None:
+    """Ids and rate limits are those of the recording; the type is that of the form asked for."""
+    from runstore.capture.assemble import assemble
+    from runstore.capture.exchange import Exchange
+
+    came = (("content-type", "application/json"), ("x-request-id", "req_1"), ("set-cookie", "secret"))
+    sent = Exchange("POST", URL, (), body_of(chat()), 200, came, body_of(completion("Four.")), 1, 2)
+    made = assemble(sent)
+    assert made is not None
+    with runstore.open(tmp_path / "store", create=True) as repo:
+        repo.add(made.run, **made.fields)
+        with no_network(), runstore.replay(store=repo):
+            response = post(chat(stream=True))
+    assert (response.headers["x-request-id"], response.headers["content-type"]) == ("req_1", "text/event-stream")
+    assert "set-cookie" not in response.headers
+
+
 def test_delivery_fields_do_not_matter(repo: Repo) -> None:
     """Who asks, and where labels are filed, changes nothing about the answer."""
     record(repo, chat(user="ann", metadata={"a": "b"}))

@@ -40,8 +40,9 @@ class Replayed(Turn):
     @property
     def reply(self) -> Reply:
         """The recorded answer."""
-        media_type, body, status = self._hit.response
-        headers = [("content-type", media_type), ("content-length", str(len(body))), ("x-runstore-execution", self._hit.execution.hex)]
+        media_type, body, status, kept = self._hit.response
+        headers = [*kept, ("content-type", media_type), ("content-length", str(len(body)))]
+        headers.append(("x-runstore-execution", self._hit.execution.hex))
         if self._hit.normalisers:
             headers.append(("x-runstore-normalised", ",".join(self._hit.normalisers)))
         return Reply(status, tuple(headers), (body,))

@@ -30,11 +30,15 @@ class Form(NamedTuple):
 
 
 class Served(NamedTuple):
-    """A response. Only complete answers are served: the status is 200 but for a tool that raised an error."""
+    """A response. Only complete answers are served: the status is 200 but for a tool that raised an error.
+
+    `headers` are those that were recorded, but for what tells the form: the id of the request, counts, rate limits.
+    """
 
     media_type: str
     body: bytes
     status: int = 200
+    headers: tuple[tuple[str, str], ...] = ()
 
 
 def form_of(codec: Codec, url: str, wire: Mapping[str, Any]) -> Form:
@@ -55,13 +59,19 @@ def served(codec: Codec, answer: Answer, form: Form, blob: Callable[[Link], byte
         body = codec.rebuild_response(answer, blob)
     except InvalidInput:
         return None
+    headers = _headers(answer)
     if not form.streamed:
-        return Served(JSON, json_bytes(body), answer.response["status"] if codec is TOOL else 200)
+        return Served(JSON, json_bytes(body), answer.response["status"] if codec is TOOL else 200, headers)
     if form.array:
-        return Served(JSON, json_bytes([body]))
+        return Served(JSON, json_bytes([body]), 200, headers)
     if not form.counted:
         # A chunk without choices comes only to clients that asked for it; others look at the first choice of each.
         body = {key: value for key, value in body.items() if key != "usage"}
     make = STREAMS.get(codec.name)
     made = None if make is None else make(body)
-    return None if made is None else Served(*made)
+    return None if made is None else Served(*made, 200, headers)
+
+
+def _headers(answer: Answer) -> tuple[tuple[str, str], ...]:
+    kept = answer.response.get("headers")
+    return tuple((name, str(value)) for name, value in kept.items() if name != "content-type") if isinstance(kept, dict) else ()
