@@ -81,3 +81,9 @@ def test_nothing_is_assumed_of_the_judge(data: st.DataObject) -> None:
     found = minimal(test, range(of))
     assert test(found) == BAD
     assert all(test([other for other in found if other != one]) != BAD for one in found if len(found) > 1)
+
+
+def test_what_another_change_had_hidden_is_left_out_at_the_end() -> None:
+    """A change that is bad alone, but good beside another one, is found with a third at first; in the end it stands alone."""
+    bad = [{0, 1, 2}, {1, 2}, {1}]
+    assert minimal(lambda changes: BAD if {*changes} in bad else GOOD, range(3)) == [1]
