@@ -10,8 +10,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 import runstore
+from runstore.capture.codecs.framing import json_bytes
 from runstore.capture.codecs.tool_call import TOOL, URL
 from runstore.capture.tools import ToolFailed
 from runstore.cli.program import run as program
@@ -258,3 +261,37 @@ def test_any_bytes_are_kept(body: bytes) -> None:
     """What is no call of a tool is kept unread, and comes back."""
     decoded = TOOL.decode_request(URL, {}, body)
     assert TOOL.rebuild_request(decoded.slots, decoded.wire).body == body
+
+
+@pytest.mark.parametrize(
+    ("body", "request_id"),
+    [
+        (b'{"name":"lend","arguments":{"title":"Emma","days":14}}', "cd211f12796e3eef2b7c81a2b6a734f7cdaddc6456dd33b75158279c7f6c27bb"),
+        (
+            b'{"name":"find_book","server":"library","arguments":{"title":"Emma"}}',
+            "1f3ae8b0e90e520bc01f67e89b1f1ae5d7def5abce306c7c9d732f99e5fb16da",
+        ),
+    ],
+)
+def test_the_ids_of_version_1(body: bytes, request_id: str) -> None:
+    """What version 1 of the codec has promised: the request id of a function's call, and of one to an MCP server."""
+    assert TOOL.version == 1
+    decoded = TOOL.decode_request(URL, {}, body)
+    assert runstore.Run(**decoded.slots).request_id.hex() == request_id
+    assert TOOL.rebuild_request(decoded.slots, decoded.wire).body == body
+
+
+_LEAVES = st.none() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text(max_size=5)
+_JSON = st.recursive(
+    _LEAVES, lambda inner: st.lists(inner, max_size=2) | st.dictionaries(st.text(max_size=4), inner, max_size=2), max_leaves=6
+)
+
+
+@given(st.text(max_size=8), _JSON)
+def test_every_call_comes_back(name: str, arguments: Any) -> None:
+    """The body is rebuilt byte for byte from its slots, and two calls have one request id only if they are the same."""
+    body = json_bytes({"name": name, "arguments": arguments})
+    decoded = TOOL.decode_request(URL, {}, body)
+    assert TOOL.rebuild_request(decoded.slots, decoded.wire).body == body
+    other = TOOL.decode_request(URL, {}, json_bytes({"name": name, "arguments": [arguments]}))
+    assert runstore.Run(**decoded.slots).request_id != runstore.Run(**other.slots).request_id
