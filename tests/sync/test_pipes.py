@@ -95,11 +95,11 @@ def test_pipes_that_are_cut(tmp_path: Path) -> None:
 
 
 @pytest.mark.soak
-@pytest.mark.timeout(3600)
-def test_pipes_that_are_cut_at_a_thousand_offsets(tmp_path: Path) -> None:
+@pytest.mark.parametrize("seed", range(10))
+def test_pipes_that_are_cut_at_a_thousand_offsets(tmp_path: Path, seed: int) -> None:
     """The same at 1,000 random offsets each way, and at the end of every message and part of one."""
-    cut_pushes(tmp_path / "pushed", served(tmp_path / "pushed"), 3, 1000, every_edge=True)
-    cut_fetches(tmp_path / "fetched", served(tmp_path / "fetched"), 4, 1000, every_edge=True)
+    cut_pushes(tmp_path / "pushed", served(tmp_path / "pushed"), seed, 100, every_edge=not seed)
+    cut_fetches(tmp_path / "fetched", served(tmp_path / "fetched"), seed, 100, every_edge=not seed)
 
 
 def cut_at_first(cut: Cut, most: int, budgets: list[Budget]) -> Connect:
