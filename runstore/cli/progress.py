@@ -21,7 +21,8 @@ class Progress:
     def __init__(self, verb: str, noun: str, *, whole: int | None = None) -> None:
         self._verb, self._noun, self._whole = verb, noun, whole
         self._done = self._part = 0
-        self._shown = self._started = time.monotonic()
+        self._started = time.monotonic()
+        self._shown = self._started - _SECONDS_BETWEEN  # the first count is drawn at once: work has begun
         self._terminal = sys.stderr.isatty()
         self._drawn = False
 
@@ -32,7 +33,7 @@ class Progress:
         self.clear()
 
     def add(self, done: int = 0, part: int = 0) -> None:
-        """Count more, and draw if the last drawing is a while ago."""
+        """Count more, and draw if that is the first count, or the last drawing is a while ago."""
         self._done += done
         self._part += part
         now = time.monotonic()

@@ -9,7 +9,6 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from typing import Any
-from urllib.parse import urlsplit
 
 from runstore.capture.codecs.contract import ERROR, OK, STYLED, UNREAD, Answer, Decoded, Request, Unresolved
 from runstore.capture.codecs.framing import json_bytes
@@ -31,8 +30,7 @@ class ToolCall:
 
     def match(self, url: str, method: str, headers: Headers = ()) -> bool:
         """True for the one URL of tool calls."""
-        parts = urlsplit(url)
-        return method == "POST" and (parts.hostname, parts.path) == (HOST, PATH)
+        return method == "POST" and url.partition("?")[0] == URL
 
     def decode_request(self, url: str, headers: Headers, body: bytes) -> Decoded:
         """See `Codec`."""
