@@ -48,6 +48,7 @@ class Filter(NamedTuple):
     status: str | None = None
     run: bytes | None = None
     session: str | None = None
+    scope: str | None = None
     where: tuple[Where, ...] = ()
     changed: str | None = None
     against: Link | None = None
@@ -102,6 +103,8 @@ class Matcher:
             yield lambda execution: execution.status == wanted.status
         if wanted.session is not None:
             yield lambda execution: (execution.notes or {}).get("session") == wanted.session
+        if wanted.scope is not None:
+            yield lambda execution: (execution.notes or {}).get("scope") == wanted.scope
         if wanted.run is not None:
             yield self._of_run
         if self._model is not None:

@@ -6,7 +6,7 @@ the front, as in a log of one ref, is given out at once; where several wait, the
 entries cost no more in a large store than in a small one. The order is therefore exact unless a clock was wrong by more than AHEAD
 executions of other refs.
 
-With `since`, `run` or `session` the walk ends as soon as the indexes say that nothing more can come.
+With `since`, `run`, `session` or `scope` the walk ends as soon as the indexes say that nothing more can come.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from runstore.query.revisions import as_range, resolve, to_execution, to_target
 from runstore.runs.absence import absence, any_absent
 from runstore.runs.generations import generation_at
 from runstore.runs.index import time_key
-from runstore.runs.lookup import executions_in_session, executions_of
+from runstore.runs.lookup import executions_in_scope, executions_in_session, executions_of
 from runstore.runs.tables import TIME_BYTES, TIMES, is_current
 from runstore.store.protocol import Reader, Store
 
@@ -156,14 +156,16 @@ def _entries(source: _Source, begin: Iterable[Tip], wanted: Filter, hidden: Iter
 
 
 def _until_all_seen(reader: Reader, entries: Iterator[Entry], wanted: Filter) -> Iterator[Entry]:
-    """End a log once the index says that no more executions of a session, of a run, or since a time, are to come."""
-    session, run, since = wanted.session, wanted.run, wanted.since
+    """End a log once the index says that no more executions of a session, a scope, a run, or since a time, are to come."""
+    session, scope, run, since = wanted.session, wanted.scope, wanted.run, wanted.since
     if not is_current(reader):
         return entries
     if session is not None:
         return _count_off(
             entries, _number(executions_in_session(reader, session)), lambda found: (found.notes or {}).get("session") == session
         )
+    if scope is not None:
+        return _count_off(entries, _number(executions_in_scope(reader, scope)), lambda found: (found.notes or {}).get("scope") == scope)
     if run is not None and reader.address(run) is not None and not _is_request(reader, run):
         return _count_off(entries, _number(executions_of(reader, run)), lambda found: found.run is not None and found.run.id == run)
     if since is not None:

@@ -238,6 +238,11 @@ def text_prefix(text: str) -> bytes:
     return object_id(Kind.VALUE, encode(text).body)[:PREFIX_BYTES]
 
 
+def scope_prefix(scope: str) -> bytes:
+    """Return the 8 bytes under which a scope stands among the sessions: those of a value that no session is."""
+    return object_id(Kind.VALUE, encode(["scope", scope]).body)[:PREFIX_BYTES]
+
+
 def time_key(microseconds: int) -> bytes:
     """Return a time as 8 bytes that sort as the times do."""
     return (microseconds + _TIME_BIAS).to_bytes(8, "big")
@@ -251,9 +256,10 @@ def _execution_rows(writer: Writer, address: int, execution: Execution, tables: 
             tables.setdefault(RUN_EXECUTIONS.name, []).append(run.to_bytes(ADDRESS_BYTES, "big") + end)
     if execution.started is not None:
         tables.setdefault(TIMES.name, []).append(time_key(execution.started) + end)
-    session = execution.notes.get("session") if execution.notes else None
-    if isinstance(session, str):
-        tables.setdefault(SESSIONS.name, []).append(text_prefix(session) + end)
+    for note, prefix in (("session", text_prefix), ("scope", scope_prefix)) if execution.notes else ():
+        text = execution.notes.get(note) if execution.notes else None
+        if isinstance(text, str):
+            tables.setdefault(SESSIONS.name, []).append(prefix(text) + end)
     response = response_id(writer, execution.response)
     if response is not None:
         tables.setdefault(RESPONSES.name, []).append(text_prefix(response) + end)

@@ -67,16 +67,27 @@ def runs_of_request(reader: Reader, request: bytes) -> Iterator[Object]:
 
 def executions_in_session(reader: Reader, session: str) -> Iterator[Object]:
     """Yield the executions whose `notes.session` is this text, in the order of recording."""
-    for execution, obj in _by_text(reader, SESSIONS.name, session):
+    from runstore.runs.index import text_prefix
+
+    for execution, obj in _behind(reader, SESSIONS.name, text_prefix(session)):
         if execution.notes and execution.notes.get("session") == session:
+            yield obj
+
+
+def executions_in_scope(reader: Reader, scope: str) -> Iterator[Object]:
+    """Yield the executions whose `notes.scope` is this text, in the order of recording."""
+    from runstore.runs.index import scope_prefix
+
+    for execution, obj in _behind(reader, SESSIONS.name, scope_prefix(scope)):
+        if execution.notes and execution.notes.get("scope") == scope:
             yield obj
 
 
 def executions_of_response(reader: Reader, text: str) -> Iterator[Object]:
     """Yield the executions whose provider response id is this text, in the order of recording."""
-    from runstore.runs.index import response_id
+    from runstore.runs.index import response_id, text_prefix
 
-    for execution, obj in _by_text(reader, RESPONSES.name, text):
+    for execution, obj in _behind(reader, RESPONSES.name, text_prefix(text)):
         if response_id(reader, execution.response) == text:
             yield obj
 
@@ -112,10 +123,8 @@ def _place(reader: Reader, id: bytes) -> int | None:
     return address
 
 
-def _by_text(reader: Reader, table: str, text: str) -> Iterator[tuple[Execution, Object]]:
-    from runstore.runs.index import text_prefix
-
-    for row in reader.rows(table, text_prefix(text)):
+def _behind(reader: Reader, table: str, prefix: bytes) -> Iterator[tuple[Execution, Object]]:
+    for row in reader.rows(table, prefix):
         obj = reader.at(int.from_bytes(row[PREFIX_BYTES:], "big"))
         yield decode_execution(obj.body), obj
 

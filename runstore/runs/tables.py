@@ -9,7 +9,7 @@ from __future__ import annotations
 from runstore.store.protocol import ADDRESS_BYTES, Reader, Table
 
 # Bumped when a derived table changes its form: a store whose tables are older is reindexed before it is written to.
-INDEX_VERSION = 2
+INDEX_VERSION = 3
 
 PREFIX_BYTES = 8
 TIME_BYTES = 8
@@ -23,7 +23,7 @@ REFERRERS = Table("referrers", 2 * ADDRESS_BYTES, derived=True)  # object | wind
 RUN_EXECUTIONS = Table("run_executions", 2 * ADDRESS_BYTES, derived=True)  # run | execution
 REQUEST_RUNS = Table("request_runs", PREFIX_BYTES + ADDRESS_BYTES, derived=True)  # request id | run whose runtime is not unknown
 TIMES = Table("times", TIME_BYTES + ADDRESS_BYTES, derived=True)  # started | execution
-SESSIONS = Table("sessions", PREFIX_BYTES + ADDRESS_BYTES, derived=True)  # notes.session | execution
+SESSIONS = Table("sessions", PREFIX_BYTES + ADDRESS_BYTES, derived=True)  # notes.session, or notes.scope | execution
 RESPONSES = Table("responses", PREFIX_BYTES + ADDRESS_BYTES, derived=True)  # provider response id | execution
 GENERATION_BYTES = 4
 GENERATIONS = Table("generations", ADDRESS_BYTES + GENERATION_BYTES, derived=True)  # execution | its generation

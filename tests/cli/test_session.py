@@ -39,3 +39,10 @@ def test_other_forms_list_a_session(cli: Cli) -> None:
     record(("one", "a"), ("two", "b"))
     assert len(cli("--store", "runs", "log", "--session", "s1", "--oneline").lines) == 2
     assert [one["notes"]["scope"] for one in cli("--store", "runs", "log", "--session", "s1", "--json").objects] == ["b", "a"]
+
+
+def test_a_scope_is_listed_whatever_its_session(cli: Cli) -> None:
+    """`--scope` lists the executions of that very scope, those below it not among them."""
+    record(("one", "agent"), ("two", "agent/search"), ("three", "agent"))
+    assert [one["notes"]["scope"] for one in cli("--store", "runs", "log", "--scope", "agent", "--json").objects] == ["agent", "agent"]
+    assert cli("--store", "runs", "log", "--scope", "s1", "--json").objects == []

@@ -213,6 +213,14 @@ def test_session(archive: Archive) -> None:
     assert archive.links(session="s3") == []
 
 
+def test_a_scope_and_a_session_of_one_name_stay_apart(archive: Archive) -> None:
+    """Sessions and scopes share a table, and are never taken for one another."""
+    one = archive.ask("one", notes={"session": "x", "scope": "y"})
+    other = archive.ask("two", ref="r2", notes={"session": "y", "scope": "x"})
+    assert archive.links(session="x") == archive.links(scope="y") == [one]
+    assert archive.links(session="y") == archive.links(scope="x") == [other]
+
+
 @pytest.mark.parametrize(
     "condition",
     [
@@ -400,11 +408,11 @@ def test_a_range_near_the_tip_reads_little(archive: Archive) -> None:
         assert counting.read < 20
 
 
-@pytest.mark.parametrize("wanted", [Filter(session="s"), Filter(since=BEGIN + 95 * SECOND)])
+@pytest.mark.parametrize("wanted", [Filter(session="s"), Filter(scope="a/b"), Filter(since=BEGIN + 95 * SECOND)])
 def test_the_walk_ends_when_nothing_more_can_come(archive: Archive, wanted: Filter) -> None:
     """Once the index says that all were seen, older executions are not read."""
     for number in range(100):
-        archive.ask(f"question {number}", started=BEGIN + number * SECOND, notes={"session": "s"} if number >= 95 else None)
+        archive.ask(f"question {number}", started=BEGIN + number * SECOND, notes={"session": "s", "scope": "a/b"} if number >= 95 else None)
     assert reads(archive, 100, wanted) == 5
 
 
