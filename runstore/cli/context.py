@@ -6,8 +6,10 @@ from contextlib import ExitStack, nullcontext
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
+from runstore.cli.errors import say
 from runstore.cli.journal import drain, waits
 from runstore.cli.output import Output
+from runstore.errors import Busy, Unavailable
 
 if TYPE_CHECKING:
     from runstore.repo import Repo
@@ -36,12 +38,28 @@ class Context:
         """Open the store for reading only: no writer is waited for, and the store may lie where nothing can be written. Raises NoStore."""
         from runstore.cli.settings import open_store
 
-        repo = open_store(self.store, self.actor, read_only=True, check_index=check_index)
+        repo = self._read_only(check_index)
         if waits(repo):
             repo.close()
             drain(lambda: open_store(self.store, self.actor))
-            repo = open_store(self.store, self.actor, read_only=True, check_index=check_index)
+            repo = self._read_only(check_index)
         return self._closing.enter_context(repo)
+
+    def _read_only(self, check_index: bool) -> Repo:
+        """Open the store for reading only; one whose indexes are those of another version gets its own first, where it may be written."""
+        from runstore.cli.settings import open_store
+
+        try:
+            return open_store(self.store, self.actor, read_only=True, check_index=check_index)
+        except Unavailable as error:
+            if error.kind != "old-index":
+                raise
+            try:
+                open_store(self.store, self.actor).close()
+            except (Unavailable, Busy):
+                raise error from None
+        say("the indexes had the form of another version, and were built anew")
+        return open_store(self.store, self.actor, read_only=True, check_index=check_index)
 
     def repo(self) -> Repo:
         """Open the store to change it. Raises NoStore where there is none."""

@@ -124,15 +124,27 @@ def _age(place: str = ".runstore") -> None:
         writer.set_value(INDEX_STATE.name, b"version", b"\0\0\0\1")
 
 
-def test_old_indexes_are_not_read(filled: Cli) -> None:
-    """A command that reads refuses indexes of an older form and names `runstore reindex`, after which it works."""
+def test_old_indexes_are_built_anew_before_they_are_read(filled: Cli) -> None:
+    """A command that reads says so and builds indexes of an older form anew, once; what it prints is what it printed before."""
     before = filled("log").out
     _age()
-    found = filled("log", code=1)
-    assert "indexes of .runstore have the form of another version" in found.err.replace(os.getcwd() + "/", "")
-    assert "hint: `runstore reindex`" in found.err
-    filled("reindex")
-    assert filled("log").out == before
+    found = filled("log")
+    assert (found.out, found.err) == (before, "the indexes had the form of another version, and were built anew\n")
+    assert filled("log").err == ""
+
+
+def test_old_indexes_are_not_read_where_nothing_may_be_written(filled: Cli, elsewhere: Path) -> None:
+    """Where they cannot be built anew they are refused, and the next step is named; nothing is changed."""
+    elsewhere.chmod(0o755)
+    for path in elsewhere.iterdir():
+        path.chmod(0o644)
+    _age(str(elsewhere))
+    for path in (*elsewhere.iterdir(), elsewhere):
+        path.chmod(0o555 if path.is_dir() else 0o444)
+    found = _run(elsewhere, "log")
+    assert found.returncode == 1
+    assert f"the indexes of {elsewhere} have the form of another version" in found.stderr
+    assert "hint: `runstore reindex`" in found.stderr
 
 
 def test_what_reads_objects_only_reads_beside_old_indexes(filled: Cli) -> None:
