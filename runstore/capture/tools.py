@@ -2,7 +2,7 @@
 
 A call of a tool is shown to the handler in force as any other call is: its name and arguments are the request, its result the answer. So
 recording, replay, scopes, redaction and the journal are those of model calls. Standard library alone.
-Source: docs/design/0017-tool-calls.md.
+Source: docs/design/0011-tool-calls.md.
 """
 
 from __future__ import annotations

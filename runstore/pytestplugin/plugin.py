@@ -1,6 +1,6 @@
 """The hooks, the fixture and the options: what pytest loads, also where nobody uses it. So nothing here imports more than it has to.
 
-Source: docs/how-to/pytest.md, docs/design/0018-pytest.md.
+Source: docs/how-to/pytest.md, docs/design/0014-pytest.md.
 """
 
 from __future__ import annotations

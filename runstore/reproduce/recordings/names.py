@@ -1,6 +1,6 @@
 """Names of recordings: where the file of a test module lies, and which ref in it is a test's. Pure.
 
-Source: docs/design/0018-pytest.md.
+Source: docs/design/0014-pytest.md.
 """
 
 from __future__ import annotations
