@@ -19,18 +19,19 @@ _HEX_DIGITS = "0123456789abcdefABCDEF"
 
 
 @lru_cache(1024)
-def check_name(name: str) -> str:
-    """Return a full ref name unchanged. Raises InvalidInput if it breaks a rule, saying which."""
+def check_name(name: str, written: str | None = None) -> str:
+    """Return a full ref name unchanged. Raises InvalidInput if it breaks a rule, saying which of the name as it was `written`."""
+    said = name if written is None else written
     if not name.startswith(PREFIXES) or name in {"heads/", "tags/", "remotes/"}:
-        raise _bad(name, "a full ref name begins with heads/, tags/ or remotes/")
+        raise _bad(said, "a full ref name begins with heads/, tags/ or remotes/")
     if len(name) > MAX_BYTES:
-        raise _bad(name, f"a ref name has at most {MAX_BYTES} bytes, and this one has {len(name.encode())}")
+        raise _bad(said, f"a ref name has at most {MAX_BYTES} bytes, and this one has {len(name.encode())}")
     if ".." in name:
-        raise _bad(name, "`..` stands for a range of executions")
+        raise _bad(said, "`..` stands for a range of executions")
     if not all(part[:1] in _BEGINNINGS and not part.strip(_CHARACTERS) for part in name.split("/")):
-        raise _bad(name, "a ref name is parts of A-Z a-z 0-9 . _ % + = @ - joined by /, each beginning with a letter, a digit, _ or %")
+        raise _bad(said, "a ref name is parts of A-Z a-z 0-9 . _ % + = @ - joined by /, each beginning with a letter, a digit, _ or %")
     if "@{" in name or _reads_as_id(short_name(name)):
-        raise _bad(name, "it reads as an id")
+        raise _bad(said, "it reads as an id")
     return name
 
 
@@ -40,7 +41,7 @@ def _reads_as_id(name: str) -> bool:
 
 def full_name(name: str, default_prefix: str = "heads/") -> str:
     """Expand what a person writes (`main`, `tags/v1`) to a checked full name. Raises InvalidInput."""
-    return check_name(name if name.startswith(PREFIXES) else default_prefix + name)
+    return check_name(name if name.startswith(PREFIXES) else default_prefix + name, name)
 
 
 def short_name(name: str) -> str:

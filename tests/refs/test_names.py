@@ -45,6 +45,13 @@ def test_a_bad_name_is_refused(name: str) -> None:
     assert caught.value.hint
 
 
+@pytest.mark.parametrize("name", ["a..b", "tags/a b"])
+def test_the_error_says_the_name_as_it_was_written(name: str) -> None:
+    """What was typed is in the message, without a prefix that nobody typed."""
+    with pytest.raises(InvalidInput, match=f"^'{name}' is no ref name"):
+        full_name(name)
+
+
 @pytest.mark.parametrize("name", ["main", "heads/", "other/x", "heads"])
 def test_a_full_name_says_what_it_is(name: str) -> None:
     """A full name begins with heads/, tags/ or remotes/."""
