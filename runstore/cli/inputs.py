@@ -11,6 +11,7 @@ from typing import Any, BinaryIO
 from runstore.errors import InvalidInput
 
 _JSON = "write JSON as RFC 8259 says: texts in double quotes, each key once, no comma at the end, null for what is unknown"
+_JSON_WORDS = {dict: "an object", list: "an array", str: "a string", bool: "true"}
 
 
 @contextmanager
@@ -51,6 +52,20 @@ def _json(name: str, text: str | bytes) -> Any:
         return parse_json(text)
     except InvalidInput as error:
         raise InvalidInput(f"{name}: {error}", hint=error.hint or _JSON, kind=error.kind) from error
+
+
+def check_shapes(slots: dict[str, Any]) -> None:
+    """Raise InvalidInput, in the words of JSON, for settings that are no object and for a list that is no array."""
+    from runstore.model.run import SETTINGS_EXAMPLES
+    from runstore.model.slots import LIST_SLOTS, SETTINGS_SLOTS
+
+    for name, value in slots.items():
+        wanted = (dict, "object") if name in SETTINGS_SLOTS else (list, "array") if name in LIST_SLOTS else (object, "")
+        if value is not None and value is not False and not isinstance(value, wanted[0]):
+            found = _JSON_WORDS.get(type(value), "a number")
+            example = SETTINGS_EXAMPLES.get(name, "[…]")
+            hint = f"write {name} as an {wanted[1]}, like {example}; null says that nobody recorded it, false that there was none"
+            raise InvalidInput(f"{name}: {found} where an {wanted[1]} is due", hint=hint, kind="bad-slot")
 
 
 def text_or_bytes(data: bytes) -> str | bytes:

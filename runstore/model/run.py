@@ -29,7 +29,7 @@ Preencoded = Encoded
 
 _LEFT_OUT: Any = object()
 _NOTHING_KNOWN = dict.fromkeys(CORE_SLOTS, UNKNOWN)
-_SETTINGS = {
+SETTINGS_EXAMPLES = {
     "model": '{"name": "gpt-4o"}',
     "parameters": '{"temperature": 0}',
     "runtime": '{"engine": "vllm"}',
@@ -197,7 +197,7 @@ def _part(name: str, given: Any) -> Part:
         if not isinstance(given, dict):
             raise InvalidInput(
                 f"{name}: {type(given).__name__} is no dict",
-                hint=f"{name} is a dict of settings, like {_SETTINGS[name]}; {_HINT}",
+                hint=f"{name} is a dict of settings, like {SETTINGS_EXAMPLES[name]}; {_HINT}",
                 kind="bad-slot",
             )
         return MEMORY.value_part(given, name, settings=True)

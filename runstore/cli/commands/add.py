@@ -68,7 +68,9 @@ def item(value: Any, ref: str | None) -> Item:
     named = value.get("ref")
     if named is not None and not isinstance(named, str):
         raise InvalidInput("`ref` is no text", hint='for example "ref": "main"', kind="bad-name")
-    composed = run_from_mapping({key: part for key, part in value.items() if key in SLOTS})
+    slots = {key: part for key, part in value.items() if key in SLOTS}
+    inputs.check_shapes(slots)
+    composed = run_from_mapping(slots)
     return Item(composed, {**fields, "ref": named if named is not None else ref})
 
 
