@@ -25,7 +25,7 @@ METHOD = """## How to read it
   pages, and calls of some whole conversations added to each store in turn.
 - *This machine*: the targets in microseconds were set on another. The loop says how fast Python is here; the add by calls of the
   libraries alone hashes, compresses and commits the same new bytes with no index but one, no refs and nothing joined, and is the least
-  that a store of these libraries can take. Both are measured in the same run.
+  that a store of these libraries can take; the syncs count on both sides. Both are measured in the same run.
 - *A process*: the environment holds what runstore needs and no packages that were installed to be edited, since the finder of one takes
   longer to load than all of Python.
 - *git*: one file a message and one for each other component, a commit a call, fed by `git fast-import` with the files that changed; for a

@@ -65,4 +65,4 @@ def _targets(found: Measured, workload: Workload, scratch: Path, effort: Effort)
         figures += importing(workload.files, scratch, base) if workload.files else []
     figures += at_work.figures[2:]
     figures += [turns(scratch, effort.turns, effort.rounds), process(calls[:PROCESS_CALLS], scratch, effort.pairs)]
-    return [*figures, *calibration(at_work.own_cpu, calls, scratch)]
+    return [*figures, *calibration(at_work.add_cpu, calls, scratch)]
