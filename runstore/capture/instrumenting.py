@@ -16,7 +16,7 @@ from runstore.capture.entries import Seen
 from runstore.capture.recorder import Options, Recorder
 from runstore.capture.redaction.configured import configured
 from runstore.capture.tap import patches
-from runstore.capture.tap.active import put_on, take_off
+from runstore.capture.tap.active import active, put_on, take_off
 from runstore.errors import InvalidInput
 from runstore.store.directory import DEFAULT_NAME, discover, is_store, read_config
 from runstore.sync.urls import is_bucket_url
@@ -161,7 +161,7 @@ def begin(options: Options, *, background: bool, outer: bool = False) -> list[st
                 )
             return patches.install()
         _current, _outer = Recording(options, background=background), outer
-        put_on(_current.recorder)
+        put_on(_current.recorder, beneath=True)  # a program that is replayed may record itself, and is not to send for that
         atexit.register(uninstrument, drain=background)
         return patches.install()
 
@@ -175,7 +175,7 @@ def uninstrument(*, drain: bool = True) -> list[str]:
         recording, _current = _current, None
         atexit.unregister(uninstrument)
         take_off(recording.recorder)
-        restored = patches.remove()
+        restored = patches.remove() if active() is None else []  # who answers in this process needs the tap still
         recording.close(drain=drain)
         return restored
 

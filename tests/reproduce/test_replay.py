@@ -434,3 +434,33 @@ def test_ten_thousand_hits_do_not_grow_memory(repo: Repo) -> None:
 
     before = ask(1000)
     assert ask(10_000) - before < 1 << 20
+
+
+def test_a_program_that_records_itself_is_answered_all_the_same(repo: Repo, tmp_path: Path) -> None:
+    """`instrument` and `uninstrument` within a replay send nothing: neither what is recorded nor what is not."""
+    record(repo, chat(), completion("Four."))
+    with no_network(), runstore.replay(store=repo, strict=False) as replaying:
+        runstore.instrument(tmp_path / "own", background=False)
+        try:
+            assert text_of(post(chat())) == "Four."
+            with pytest.raises(NotRecorded):
+                post(chat("What is two and three?"))
+        finally:
+            runstore.uninstrument()
+        assert text_of(post(chat())) == "Four."
+    assert (replaying.hits, replaying.missed) == (2, 1)
+
+
+def test_recording_goes_on_where_a_replay_within_it_ends(repo: Repo, tmp_path: Path) -> None:
+    """What `instrument` put on counts again after a replay, wherever it was called."""
+    record(repo, chat(), completion("Four."))
+    own = tmp_path / "own"
+    try:
+        with provider() as server:
+            with runstore.replay(store=repo):
+                runstore.instrument(own, background=False)
+            post(chat(), server.chat)
+    finally:
+        runstore.uninstrument()
+    with runstore.open(own) as made:
+        assert len(list(made.log())) == 1

@@ -1,4 +1,4 @@
-"""Which handler is in force: the one that was put on last, for the whole process."""
+"""Which handler is in force, for the whole process: the one that was put on last, but for those put beneath."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ def active() -> Handler | None:
     return handlers[-1] if handlers else None
 
 
-def put_on(handler: Handler) -> None:
-    """Put a handler in force, above those that are."""
+def put_on(handler: Handler, *, beneath: bool = False) -> None:
+    """Put a handler in force, above those that are; or `beneath` them, to be in force when they are taken off."""
     global _handlers
     with _lock:
-        _handlers = (*_handlers, handler)
+        _handlers = (handler, *_handlers) if beneath else (*_handlers, handler)
 
 
 def take_off(handler: Handler) -> None:
