@@ -167,6 +167,15 @@ def test_the_built_in_patterns(name: str, texts: list[str]) -> None:
         assert re.sub(BUILT_IN[name], "", f"at {text}.") == "at .", text
 
 
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [("id", "run_payment"), ("id", "call_customer_back"), ("id", "thread-safety"), ("id", "item_description"), ("hex", "4111111111111111")],
+)
+def test_the_built_in_patterns_leave_names_and_numbers(name: str, text: str) -> None:
+    """The name of a function is no id, and the number of an account no hexadecimal one: two of them are two things."""
+    assert re.search(BUILT_IN[name], f"at {text}.") is None
+
+
 @given(st.text(max_size=40))
 def test_a_normal_form_does_not_depend_on_the_order_of_slots(text: str) -> None:
     """The key is a function of the composition."""

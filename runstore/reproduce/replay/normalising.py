@@ -35,13 +35,16 @@ Declared = Iterable[str] | Mapping[str, str] | None
 _MONTH = r"(?:Jan|Feb|Mar|Apr|May|Jun|Jul|Aug|Sep|Oct|Nov|Dec)[a-z]*"
 BUILT_IN = {
     "uuid": r"\b[0-9a-fA-F]{8}-(?:[0-9a-fA-F]{4}-){3}[0-9a-fA-F]{12}\b",
-    "id": r"\b(?:call|toolu|tooluse|msg|resp|fc|rs|req|run|chatcmpl|thread|item)[-_][A-Za-z0-9_-]{6,}",
-    "hex": r"\b[0-9a-f]{16,64}\b",
+    "id": r"\b(?:call|toolu|tooluse|msg|resp|fc|rs|req|run|chatcmpl|thread|item)[-_](?=[A-Za-z_-]*\d)[A-Za-z0-9_-]{6,}",
+    "hex": r"\b(?=\d*[a-f])[0-9a-f]{16,64}\b",
     "date": rf"\b\d{{4}}-\d{{2}}-\d{{2}}(?:[T ]\d{{2}}:\d{{2}}(?::\d{{2}}(?:[.,]\d+)?)?(?:Z|[+-]\d{{2}}:?\d{{2}})?)?\b"
     rf"|\b\d{{1,2}}\.? {_MONTH},? \d{{4}}\b|\b{_MONTH} \d{{1,2}}(?:st|nd|rd|th)?,? \d{{4}}\b|\b\d{{1,2}}/\d{{1,2}}/\d{{4}}\b",
     "time": r"\b\d{1,2}:\d{2}(?::\d{2}(?:[.,]\d+)?)?(?: ?[AaPp][Mm])?\b",
 }
-"""Patterns by name. Of several that fit at one place the one declared first is taken."""
+"""Patterns by name. Of several that fit at one place the one declared first is taken.
+
+An id holds a digit, and a hexadecimal number a letter: `run_payment` is a name, and sixteen digits may be an account.
+"""
 
 _EXACT = frozenset(("model", "parameters"))
 _UNSEEN = frozenset(("runtime", "environment"))
