@@ -5,8 +5,7 @@ Source: docs/how-to/pytest.md, docs/design/0014-pytest.md.
 
 from __future__ import annotations
 
-import os
-from collections.abc import Generator, Iterator, Sequence
+from collections.abc import Generator, Iterator
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -20,7 +19,6 @@ MODES = ("replay", "auto", "record", "compare", "off")
 _MARKER = "runstore(ref=None, mode=None): answer the test's model calls from its recording; `ref` names one that tests share."
 RUNNING: pytest.StashKey[Test] = pytest.StashKey()
 OPENED: pytest.StashKey[Opened] = pytest.StashKey()
-PARTIAL: pytest.StashKey[set[str]] = pytest.StashKey()
 COUNTS: pytest.StashKey[dict[str, int]] = pytest.StashKey()
 
 
@@ -30,7 +28,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     group.addoption(
         "--runstore-mode",
         choices=MODES,
-        help="replay (the default): answer from recordings, send nothing. auto: send and record what is not recorded. record: send all, "
+        help="replay (the default): answer from recordings, send no model call. auto: send and record what is not. record: send all, "
         "and record it anew. compare: send all, and say whether the answers are those recorded. off: leave calls alone.",
     )
     group.addoption(
@@ -67,25 +65,14 @@ def pytest_itemcollected(item: pytest.Item) -> None:
     names = getattr(item, "fixturenames", None)
     if names is not None and (FIXTURE in names or item.get_closest_marker("runstore") is not None):
         item.fixturenames = [FIXTURE, *(name for name in names if name != FIXTURE)]  # type: ignore[attr-defined]
+        # Counted here, before anything is left out: not all that leaves tests out says so.
+        counts = item.config.stash.setdefault(COUNTS, {})
+        counts[str(item.path)] = counts.get(str(item.path), 0) + 1
 
 
-def pytest_deselected(items: Sequence[pytest.Item]) -> None:
-    """Note that modules do not run whole."""
-    for item in items:
-        item.config.stash.setdefault(PARTIAL, set()).add(str(item.path))
-
-
-def pytest_collection_finish(session: pytest.Session) -> None:
-    """Count the tests of each module that take the fixture."""
-    counts: dict[str, int] = {}
-    for item in session.items:
-        if uses(item):
-            counts[str(item.path)] = counts.get(str(item.path), 0) + 1
-    if counts:
-        session.config.stash[COUNTS] = counts
-        partial = session.config.stash.setdefault(PARTIAL, set())
-        named = [word.partition("::")[0] for word in session.config.args if "::" in word]
-        partial.update(os.path.abspath(os.path.join(str(session.config.invocation_params.dir), name)) for name in named)
+def partial(config: pytest.Config) -> bool:
+    """True where not all tests of the modules are collected: some are named, or (`--lf`) those that failed last are."""
+    return bool(config.getoption("lf", False)) or any("::" in word for word in config.args)
 
 
 @pytest.hookimpl(wrapper=True)

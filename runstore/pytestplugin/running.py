@@ -17,7 +17,7 @@ from runstore.capture.tap.handler import Call
 from runstore.errors import Damaged, InvalidInput, NotRecorded, Refused, RunstoreError
 from runstore.pytestplugin.modes import in_ci, mode_of
 from runstore.pytestplugin.opened import Opened
-from runstore.pytestplugin.plugin import COUNTS, OPENED, PARTIAL, RUNNING
+from runstore.pytestplugin.plugin import COUNTS, OPENED, RUNNING, partial
 from runstore.pytestplugin.usage import described
 from runstore.query.content import one_line, text_of
 from runstore.refs import full_name
@@ -44,6 +44,7 @@ class Test:
         self.file = file_of(str(item.path))
         self.ref = full_name(shared) if shared else ref_of(self.name)
         self.passed = True
+        self.failed = False
         self.outcome: dict[str, Any] = {}
         self._id = item.nodeid
         self._root = str(item.config.rootpath)
@@ -163,22 +164,37 @@ def running(request: pytest.FixtureRequest) -> Iterator[Test]:
 def note(item: pytest.Item, report: pytest.TestReport) -> None:
     """Note how a stage of a test ended; the last stage's report tells the rest."""
     test = item.stash.get(RUNNING, None)
-    if test is not None and not report.passed:
-        test.passed = False
+    if test is not None:
+        test.passed = test.passed and report.passed
+        test.failed = test.failed or report.failed
     if report.when != "teardown":
         return
     path, name = str(item.path), item.nodeid.partition("::")[2]
-    told = {"ref": ref_of(name), "mode": OFF, "state": "not run"}
+    told = {"ref": _ref(item), "mode": OFF, "state": "not run"}
     if test is not None:
         del item.stash[RUNNING]
-        told = {"ref": test.ref, "mode": test.mode, "state": "passed" if test.passed else "failed", **test.outcome}
+        told = {"ref": test.ref, "mode": test.mode, "state": _state(test), **test.outcome}
     report.runstore = {  # type: ignore[attr-defined]
         "file": file_of(path),
         "test": name,
         "of": item.config.stash.get(COUNTS, {}).get(path, 0),
-        "partial": path in item.config.stash.get(PARTIAL, set()),
+        "partial": partial(item.config),
         **told,
     }
+
+
+def _state(test: Test) -> str:
+    return "failed" if test.failed else "passed" if test.passed else "not run"  # skipped on the way, or expected to fail
+
+
+def _ref(item: pytest.Item) -> str:
+    """Return the ref of the recording of a test that did not run."""
+    marker = item.get_closest_marker("runstore")
+    shared = None if marker is None else marker.kwargs.get("ref")
+    try:
+        return full_name(shared) if shared else ref_of(item.nodeid.partition("::")[2])
+    except InvalidInput:  # of no recording; the test says so when it runs
+        return ""
 
 
 def _given(marker: pytest.Mark | None) -> dict[str, Any]:

@@ -48,8 +48,9 @@ def _of_test(test: Mapping[str, Any]) -> Iterable[str]:
         written = test.get("written")
         if written and (taken or written != "recorded as before"):
             yield f"{name}: {written}" + (f", {_calls(taken)}" if taken else "")
-        elif taken and test["state"] == "failed":
-            yield f"{name}: {_calls(taken)} not recorded, since it failed; --runstore-keep-failed records them"
+        elif taken and test["state"] != "passed":
+            why = "failed" if test["state"] == "failed" else "did not pass"
+            yield f"{name}: {_calls(taken)} not recorded, since it {why}; --runstore-keep-failed records them"
         for secret in test.get("secrets", ()):
             yield f"{name}: CAREFUL, what looks like a secret was recorded: {secret}"
     elif test["mode"] == COMPARE and "compared" in test:

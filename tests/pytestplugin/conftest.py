@@ -53,9 +53,18 @@ class Project:
             f"import pytest\nfrom agent import ask\npytestmark = pytest.mark.runstore\n\n{tests}"
         )
 
-    def run(self, *words: str, process: bool = False) -> pytest.RunResult:
-        """Run pytest: in this process, or in one of its own."""
-        given = ("-p", "no:cacheprovider", "-q", "-W", "error", "--import-mode=importlib", "-p", "runstore.pytestplugin.plugin", *words)
+    def run(self, *words: str, process: bool = False, cache: bool = False) -> pytest.RunResult:
+        """Run pytest: in this process, or in one of its own; `cache`: it remembers what failed."""
+        given = (
+            *(() if cache else ("-p", "no:cacheprovider")),
+            "-q",
+            "-W",
+            "error",
+            "--import-mode=importlib",
+            "-p",
+            "runstore.pytestplugin.plugin",
+            *words,
+        )
         run = self._pytester.runpytest_subprocess if process else self._pytester.runpytest_inprocess
         return run(*given)
 

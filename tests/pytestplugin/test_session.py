@@ -67,6 +67,49 @@ def test_pruning_spares_what_is_skipped(project: Project) -> None:
     assert project.recorded() == {"test_one": 2, "test_two": 1}
 
 
+def test_pruning_spares_what_a_skipped_test_shares(project: Project) -> None:
+    """A shared recording keeps the calls of a test that is skipped."""
+    shared = '@pytest.mark.runstore(ref="login")\n'
+    tests = [shared + 'def test_one():\n    ask("one")\n\n', shared + 'def test_two():\n    ask("two")\n']
+    project.write("".join(tests))
+    project.record(passed=2)
+    project.write(tests[0] + "@pytest.mark.skip\n" + tests[1])
+    project.replay("--runstore-prune", passed=1, skipped=1)
+    assert project.recorded() == {"login": 2}
+
+
+def test_pruning_goes_on_past_tests_that_skip_themselves(project: Project) -> None:
+    """A test that skips on the way, and one that is expected to fail, keep what they have and are called no failures."""
+    project.write(THREE)
+    project.record(passed=3)
+    project.write('def test_one():\n    pytest.skip("later")\n\n@pytest.mark.xfail\ndef test_two():\n    assert 0\n')
+    project.replay("--runstore-prune", skipped=1, xfailed=1).stdout.fnmatch_lines(["  pruned: test_three"])
+    assert project.recorded() == {"test_one": 2, "test_two": 1}
+
+
+@pytest.mark.parametrize("words", [(), ("--pyargs", "test_it::test_one")])
+def test_pruning_sees_that_tests_were_left_out(project: Project, words: tuple[str, ...], monkeypatch: pytest.MonkeyPatch) -> None:
+    """Tests that a plugin takes away without a word, or that are not named in a package, are not gone."""
+    project.write(THREE)
+    project.record(passed=3)
+    monkeypatch.syspath_prepend(str(project.path / "tests"))
+    if not words:
+        (project.path / "conftest.py").write_text("def pytest_collection_modifyitems(items):\n    items[:] = items[:1]\n")
+    project.replay("--runstore-prune", *words).stdout.fnmatch_lines(["  not pruned: not all tests of the module ran"])
+    assert project.recorded() == {"test_one": 2, "test_two": 1, "test_three": 1}
+
+
+def test_pruning_needs_more_than_what_failed_last(project: Project) -> None:
+    """With `--lf` pytest leaves out the tests of a module that passed, and says it to no plugin."""
+    project.write(THREE)
+    project.record(passed=3)
+    project.write(THREE + "\ndef test_four():\n    assert 0\n")
+    project.run(cache=True).assert_outcomes(passed=3, failed=1)
+    project.write(THREE + "\ndef test_four():\n    pass\n")
+    project.run("--lf", "--runstore-prune", cache=True).assert_outcomes(passed=1)
+    assert project.recorded() == {"test_one": 2, "test_two": 1, "test_three": 1}
+
+
 def test_pruning_removes_files_of_modules_that_are_gone(project: Project) -> None:
     """A file beside which no module stands goes; one of a module that did not run stays."""
     for name in ("gone", "other", "it"):
