@@ -102,14 +102,19 @@ def bisect(repo: Repo, good: str, bad: str, judge: Judge, around: Surroundings, 
 
 
 class _Search:
-    """Narrows the changes between two sides. `unjudged` counts the mixes that could not be judged."""
+    """Narrows the changes between two sides."""
 
     def __init__(self, trials: Trials, between: Between, named: Sequence[Recorded | None]) -> None:
         self._trials = trials
         self._between = between
         self._named = [None if side is None or side.execution is None else side.execution for side in named]
         self._least: list[Change] = list(between.changes)
-        self.unjudged = 0
+        self._unjudged: set[str] = set()
+
+    @property
+    def unjudged(self) -> int:
+        """How many mixes could not be judged."""
+        return len(self._unjudged)
 
     def ends(self, good: str, bad: str) -> None:
         """Judge the two sides. Raises InvalidInput unless the one is good and the other bad."""
@@ -149,7 +154,8 @@ class _Search:
         verdict = self._trials.verdict(key, slots, places, self._named_for(changes), all=all)
         if verdict == BAD and len(changes) < len(self._least):
             self._least = changes
-        self.unjudged += verdict == SKIP
+        if verdict == SKIP:
+            self._unjudged.add(key)
         return verdict
 
     def _key(self, changes: Sequence[Change]) -> str:
