@@ -54,7 +54,7 @@ def tool(
 ) -> Any:
     """Record the calls of a function, plain or `async`, and answer them from the record in replay: `@runstore.tool`.
 
-    Arguments and result are JSON, the arguments by the function's signature; `self` and `cls` are left out, and so are those named in
+    Arguments and result are JSON, the arguments by the signature; the `self` or `cls` of a method is left out, and so are those named in
     `ignore`, which then do not count. `dump` makes JSON of a result, `load` the result of JSON. What the function raises is recorded, and
     raised again. Where nothing is recorded or replayed the function is called, and nothing else happens. Calls of models within it belong
     to a scope of the tool's name. Raises InvalidInput for a generator.
@@ -70,16 +70,20 @@ def _wrapped(function: Any, name: str | None, ignore: Collection[str], dump: Con
     if inspect.isgeneratorfunction(function) or inspect.isasyncgenfunction(function):
         raise InvalidInput(f"{function.__qualname__} yields, and a tool returns", hint="decorate what collects its items", kind="bad-tool")
     signature = inspect.signature(function)
+    first = next(iter(signature.parameters), None)
+    owner = first if first in ("self", "cls") else None
     named = Named(name or function.__name__, None, {"function": f"{function.__module__}.{function.__qualname__}"})
 
     def arguments(args: Any, options: Any) -> dict[str, Any]:
         bound = signature.bind(*args, **options)
         bound.apply_defaults()
-        told = dict(bound.arguments)
+        told = {key: item for key, item in bound.arguments.items() if key != owner}
         for parameter in signature.parameters.values():
             if parameter.kind is parameter.VAR_KEYWORD:
-                told |= told.pop(parameter.name, {})
-        return {key: item for key, item in told.items() if key not in ignore and key not in ("self", "cls")}
+                more = told.pop(parameter.name, {})
+                # Beside a parameter of the same name, which takes its argument by place alone, they stand by themselves.
+                told |= {parameter.name: more} if more.keys() & signature.parameters.keys() else more
+        return {key: item for key, item in told.items() if key not in ignore}
 
     if inspect.iscoroutinefunction(function):
 
@@ -147,20 +151,24 @@ class ToolTurn:
     def __exit__(self, kind: Any, error: BaseException | None, trace: Any) -> None:
         self._scope.__exit__(kind, error, trace)
         if isinstance(error, Exception):
-            self._tell(500, {"error": _error(error)})
+            self._tell(500, self._json({"error": _error(error)}))
         elif error is not None:
             self._turn.failed(error)  # cancelled: nobody knows what it did
 
     def returned(self, result: Any) -> Any:
         """Tell what the tool returned, and return it unchanged. What is no JSON is recorded as a call without an answer."""
         try:
-            self._tell(200, {"result": self._dump(result) if self._dump is not None else result})
-        except (TypeError, ValueError, RecursionError) as error:
-            self._turn.failed(TypeError(f"what {self._named.name} returned is no JSON: {error}"))
+            data = self._json({"result": self._dump(result) if self._dump is not None else result})
+        except Exception as error:  # noqa: BLE001 - the border to the host program: `dump` is there for the record alone
+            self._turn.failed(TypeError(f"what {self._named.name} returned is no JSON: {_said(error)}"))
+        else:
+            self._tell(200, data)
         return result
 
-    def _tell(self, status: int, said: dict[str, Any]) -> None:
-        data = _json({**said, "runtime": self._named.runtime})
+    def _json(self, said: dict[str, Any]) -> bytes:
+        return _json({**said, "runtime": self._named.runtime})
+
+    def _tell(self, status: int, data: bytes) -> None:
         watcher = self._turn.answered(status, _HEADERS)
         if watcher is not None:
             watcher.chunk(data)
@@ -193,13 +201,20 @@ def _json(value: Any) -> bytes:
 
 def _error(error: Exception) -> dict[str, Any]:
     kind = type(error)
-    told: dict[str, Any] = {"type": f"{kind.__module__}.{kind.__qualname__}", "message": str(error)}
+    told: dict[str, Any] = {"type": f"{kind.__module__}.{kind.__qualname__}", "message": _said(error)}
     try:
         _json(error.args)
         told["args"] = list(error.args)
     except (TypeError, ValueError, RecursionError):
         pass
     return told
+
+
+def _said(error: Exception) -> str:
+    try:
+        return str(error)
+    except Exception:  # noqa: BLE001 - the border to the host program: its class cannot say what it is
+        return type(error).__name__
 
 
 def _raised(name: str, told: dict[str, Any]) -> Exception:

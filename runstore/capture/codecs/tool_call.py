@@ -67,8 +67,10 @@ class ToolCall:
         """See `Codec`. What a tool raised is an answer with status error."""
         try:
             told = json.loads(body)
-        except ValueError as error:
+        except (ValueError, RecursionError) as error:
             raise InvalidInput("what a tool answered is no JSON", kind="bad-response") from error
+        if not isinstance(told, dict):
+            raise InvalidInput("what a tool answered is no JSON object", kind="bad-response")
         runtime = told.pop("runtime", None) or None
         if status != 200:
             return Answer(ERROR, None, runtime, None, {"status": status, "body": told})

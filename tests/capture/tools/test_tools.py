@@ -295,3 +295,77 @@ def test_every_call_comes_back(name: str, arguments: Any) -> None:
     assert TOOL.rebuild_request(decoded.slots, decoded.wire).body == body
     other = TOOL.decode_request(URL, {}, json_bytes({"name": name, "arguments": [arguments]}))
     assert runstore.Run(**decoded.slots).request_id != runstore.Run(**other.slots).request_id
+
+
+@runstore.tool(dump=lambda result: result.text)
+def dumped(found: Any) -> Any:
+    """Return what `dump` cannot read."""
+    return found
+
+
+@runstore.tool
+def filed(place: str, /, **more: Any) -> list[Any]:
+    """Take a name by place, and the same name by key."""
+    return [place, more]
+
+
+@runstore.tool
+def classified(text: str, cls: str) -> list[str]:
+    """Have a parameter `cls` and no class."""
+    return [text, cls]
+
+
+class Speechless(Exception):
+    """An error that cannot say what it is."""
+
+    def __str__(self) -> str:
+        raise RuntimeError("nothing to say")
+
+
+@runstore.tool
+def speechless() -> None:
+    """Raise it."""
+    raise Speechless
+
+
+def test_a_dump_that_fails_does_not_disturb_the_program(store: Path) -> None:
+    """Whatever `dump` raises, the result comes back, and the call is recorded without an answer."""
+    with recording(store):
+        assert dumped(None) is None
+    assert [one.status for one in executions(store)] == ["error"]
+    assert "has no attribute 'text'" in executions(store)[0].notes["error"]
+    with pytest.raises(NotRecorded), runstore.replay(store=store):
+        dumped(None)
+
+
+def test_an_error_that_cannot_say_what_it_is_is_raised_as_it_is(store: Path) -> None:
+    """The error of the tool reaches the program, and not one of the recording's."""
+    with recording(store), pytest.raises(Speechless):
+        speechless()
+    with runstore.replay(store=store), pytest.raises(Speechless):
+        speechless()
+
+
+@pytest.mark.parametrize(
+    ("tool", "one", "other"),
+    [
+        (filed, (("a",), {"place": "c"}), (("b",), {"place": "c"})),
+        (filed, (("a",), {"place": "c"}), (("a",), {"more": {"place": "c"}})),
+        (filed, (("a",), {"self": "c"}), (("a",), {"self": "d"})),
+        (classified, (("a", "c"), {}), (("a", "d"), {})),
+    ],
+)
+def test_no_argument_hides_another(store: Path, tool: Any, one: Any, other: Any) -> None:
+    """Calls with different arguments are different calls, whatever the names of their parameters."""
+    with recording(store):
+        answers = [tool(*args, **options) for args, options in (one, other)]
+    with runstore.replay(store=store):
+        assert [tool(*args, **options) for args, options in (one, other)] == answers
+    assert answers[0] != answers[1]
+
+
+@pytest.mark.parametrize("body", [b"[]", b"3", b"[" * 100_000])
+def test_an_answer_that_is_no_map_is_refused(body: bytes) -> None:
+    """What claims to be a tool's answer, in a file that is imported, is told from one."""
+    with pytest.raises(InvalidInput):
+        TOOL.decode_response(200, (), body)
