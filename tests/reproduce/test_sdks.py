@@ -26,7 +26,7 @@ from runstore.model.executions import Execution
 from runstore.model.ids import Link, Object
 from runstore.repo import Repo
 from runstore.reproduce.replay.library import Library
-from runstore.reproduce.replay.replaying import Replayer
+from runstore.reproduce.replay.replayer import Replayer
 from tests.capture.codecs.exchanges import body_of, call, read
 from tests.capture.codecs.support import URLS
 from tests.capture.sdks import test_sdks as matrix

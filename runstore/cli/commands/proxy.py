@@ -16,7 +16,7 @@ from runstore.errors import InvalidInput
 if TYPE_CHECKING:
     from runstore.capture.instrumenting import Recording
     from runstore.capture.tap.handler import Handler
-    from runstore.reproduce.replay.replaying import Replayer
+    from runstore.reproduce.replay.replayer import Replayer
 
 _SHOWN = 5
 _NOT_RECORDED = 15
@@ -115,15 +115,18 @@ class _Replaying:
     def handler(self, live: Handler | None) -> Handler:
         """Return the handler: `live` is who records what is sent, None where nothing is."""
         from runstore.reproduce.replay.answering import Answering
-        from runstore.reproduce.replay.replaying import COMPARE, Replayer
+        from runstore.reproduce.replay.replayer import Replayer
+        from runstore.reproduce.replay.replaying import COMPARE
 
         ref = None if self.only else self._repo.default_ref
-        self._replayer = Replayer(self._library, live, answers=self.mode != COMPARE, ref=ref)
+        compare = self.mode == COMPARE
+        self._replayer = Replayer(self._library, live, answers=not compare, compare=compare, ref=ref)
         return Answering(self._replayer, sends=not self.only)
 
     def end(self) -> int | None:
         """Say what was answered and what was not; return the exit code."""
-        from runstore.reproduce.replay.replaying import COMPARE, compared
+        from runstore.reproduce.replay.replayer import compared
+        from runstore.reproduce.replay.replaying import COMPARE
 
         assert self._replayer is not None
         if self.mode == COMPARE:

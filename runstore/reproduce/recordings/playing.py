@@ -28,7 +28,8 @@ from runstore.reproduce.recordings.same import answer, same_answer
 from runstore.reproduce.replay.choosing import SEQUENCE, Choice
 from runstore.reproduce.replay.library import Asked, Hit, Library, is_answer
 from runstore.reproduce.replay.nearest import Candidate, nearest_of
-from runstore.reproduce.replay.replaying import AUTO, REPLAY, Replayer
+from runstore.reproduce.replay.replayer import Replayer
+from runstore.reproduce.replay.replaying import AUTO, REPLAY
 
 
 class TestLibrary(Library):

@@ -1,4 +1,4 @@
-"""Replaying: the handler that answers, and the context in which it is in force.
+"""Replaying: the context in which calls are answered from a store.
 
 Modes: `replay` answers or raises NotRecorded, and sends nothing; `auto` answers, or sends and records; `record` sends and records;
 `compare` sends and records, and then says whether the answers are those recorded before; `off` does nothing.
@@ -7,119 +7,23 @@ Modes: `replay` answers or raises NotRecorded, and sends nothing; `auto` answers
 from __future__ import annotations
 
 import os
-import threading
-from collections import Counter
 from collections.abc import Callable
 from contextlib import suppress
 from types import TracebackType
-from typing import Any, NamedTuple, Self
+from typing import Any, Self
 
-from runstore.capture.scopes import current
 from runstore.capture.tap import patches
 from runstore.capture.tap.active import put_on, take_off
-from runstore.capture.tap.handler import PASS, Call, Handler, Reply, Turn
-from runstore.capture.wanted import wanted
+from runstore.capture.tap.handler import Handler
 from runstore.errors import InvalidInput, NotRecorded, RunstoreError
 from runstore.opening import open_repo
 from runstore.repo import Repo
 from runstore.reproduce.replay.choosing import parse_choice
-from runstore.reproduce.replay.library import Hit, Library
+from runstore.reproduce.replay.library import Library
 from runstore.reproduce.replay.normalising import Declared, declared
+from runstore.reproduce.replay.replayer import Compared, Replayer, compared
 
 REPLAY, AUTO, RECORD, COMPARE, OFF = MODES = ("replay", "auto", "record", "compare", "off")
-
-
-class Replayed(Turn):
-    """A turn with a recorded answer."""
-
-    __slots__ = ("_hit",)
-
-    def __init__(self, hit: Hit) -> None:
-        self._hit = hit
-
-    @property
-    def reply(self) -> Reply:
-        """The recorded answer."""
-        media_type, body, status, kept = self._hit.response
-        headers = [*kept, ("content-type", media_type), ("content-length", str(len(body)))]
-        headers.append(("x-runstore-execution", self._hit.execution.hex))
-        if self._hit.normalisers:
-            headers.append(("x-runstore-normalised", ",".join(self._hit.normalisers)))
-        return Reply(status, tuple(headers), (body,))
-
-
-class Compared(NamedTuple):
-    """What `compare` found: requests whose new answers are all among those recorded, those with others, and those never recorded before."""
-
-    same: int
-    different: int
-    new: int
-
-
-class Replayer:
-    """A handler of the tap that answers from a library. What it does not answer goes to `live`, or raises NotRecorded where there is none.
-
-    With `answers` off nothing is answered: all goes to `live`, and `requests` keeps what was asked. `ref` is where calls that were answered
-    through normalisers are taken down, None: nowhere. `tell` is told each hit and miss, as a map that can be summed.
-    """
-
-    def __init__(
-        self,
-        library: Library,
-        live: Handler | None = None,
-        *,
-        answers: bool = True,
-        ref: str | None = None,
-        tell: Callable[[dict[str, Any]], None] | None = None,
-    ) -> None:
-        self._library = library
-        self._live = live
-        self._answers = answers
-        self._ref = ref
-        self._tell = tell or (lambda told: None)
-        self._lock = threading.Lock()
-        self.hits = 0
-        self.normalised: Counter[str] = Counter()
-        self.misses: list[NotRecorded] = []
-        self.missed = 0
-        self.requests: dict[bytes, frozenset[bytes]] = {}
-
-    def start(self, call: Call) -> Turn:
-        """See `Handler`. Raises NotRecorded."""
-        if not wanted(call.method, call.url):
-            return PASS
-        asked = self._library.read(call)
-        if asked is None:
-            return self._missed(NotRecorded(f"{call.method} {call.url.partition('?')[0]} cannot be read before it is sent"), call)
-        if not self._answers:
-            request = asked.run.request_id
-            self.requests.setdefault(request, frozenset(obj.id for obj, _ in self._library.answers(request)))
-            self._tell({"sent": 1})
-            return PASS if self._live is None else self._live.start(call)
-        scope = current()
-        try:
-            hit = self._library.find(asked, (scope.path or "") if scope is not None else "")
-        except NotRecorded as error:
-            return self._missed(error, call)
-        with self._lock:
-            self.hits += 1
-            self.normalised.update(hit.normalisers)
-        if hit.normalisers and self._ref is not None:
-            label = scope.label() if scope is not None else {}
-            notes = {**label.get("notes", {}), **{key: label[key] for key in ("session", "scope") if key in label}}
-            self._library.take_down(asked, hit, notes, label.get("ref", self._ref))
-        self._tell({"hits": 1, "normalised": list(hit.normalisers)})
-        return Replayed(hit)
-
-    def _missed(self, error: NotRecorded, call: Call) -> Turn:
-        with self._lock:
-            self.missed += 1
-            if len(self.misses) < 100:
-                self.misses.append(error)
-        self._tell({"missed": 1, "misses": [str(error)]})
-        if self._live is not None:
-            return self._live.start(call)
-        raise error
 
 
 class Replaying:
@@ -181,7 +85,8 @@ class Replaying:
         library = Library(repo, self._choice, declared(self._normalise, replay_settings(repo)))
         ref = repo.default_ref if self.mode == AUTO else None
         live = self._live() if writes else None
-        self._handler = Replayer(library, live, answers=self.mode in (REPLAY, AUTO), ref=ref, tell=self._tell)
+        answers, compare = self.mode in (REPLAY, AUTO), self.mode == COMPARE
+        self._handler = Replayer(library, live, answers=answers, compare=compare, ref=ref, tell=self._tell)
         patches.install()
         put_on(self._handler)
         return self
@@ -257,19 +162,3 @@ def drain_waiting(repo: Repo) -> None:
     if directory is not None and waiting(directory):
         with suppress(RunstoreError, OSError):
             drain(repo)
-
-
-def compared(library: Library, handler: Replayer) -> Compared:
-    """Say how what was answered agrees with what was recorded before: for a handler that did not answer itself."""
-    same = different = new = 0
-    for request, before in handler.requests.items():
-        answers = [one for one in library.answers(request) if one[1].status == "ok"]
-        old = {execution.output for obj, execution in answers if obj.id in before}
-        now = {execution.output for obj, execution in answers if obj.id not in before}
-        if not old:
-            new += 1
-        elif now <= old:
-            same += 1
-        else:
-            different += 1
-    return Compared(same, different, new)
