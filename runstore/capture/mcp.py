@@ -1,6 +1,6 @@
 """An MCP client session whose calls are recorded, and answered from the record in replay. Needs `mcp` 2.
 
-`initialize`, `list_tools` and `call_tool` go through the handler in force as calls of tools (`tools.py`); all else is the session's own.
+`initialize`, `list_tools` and `call_tool` are calls of tools to the handler in force (`toolcalls.py`); all else is the session's own.
 What tools a server has is a label of the calls that follow: `notes.mcp`, by server. The transport of the model calls stays the truth.
 """
 
@@ -14,7 +14,7 @@ from typing import Any
 
 from runstore.capture import scopes
 from runstore.capture.tap.active import active
-from runstore.capture.tools import Named, ToolTurn
+from runstore.capture.toolcalls import Named, ToolTurn
 from runstore.errors import InvalidInput, NotFound
 
 
@@ -41,13 +41,13 @@ class Session:
 
     async def initialize(self) -> Any:
         """As the session's own."""
-        self._info = await self._asked("initialize", {}, self._types.InitializeResult, lambda: self._own("initialize")())
+        self._info = await self._asked("mcp:initialize", {}, self._types.InitializeResult, lambda: self._own("initialize")())
         return self._info
 
     async def list_tools(self, **options: Any) -> Any:
         """As the session's own. Calls from here on, in this flow of control, are labelled with the tools of this server."""
         given = {key: _plain(item) for key, item in options.items() if item is not None}
-        found = await self._asked("tools/list", given, self._types.ListToolsResult, lambda: self._own("list_tools")(**options))
+        found = await self._asked("mcp:tools/list", given, self._types.ListToolsResult, lambda: self._own("list_tools")(**options))
         scopes.note("mcp", {self._server: snapshot(_plain(found)["tools"])})
         return found
 

@@ -162,7 +162,7 @@ class _Recording(Turn, Watcher):
         recorder = self._recorder
         try:
             if self._call.body is None:
-                raise TypeError("the request's body was never sent whole")
+                raise self._call.unknown or TypeError("the request's body was never sent whole")
             self._put(self._seen(kept(self._exchange(complete=complete, error=error))))
             recorder.counts.add("recorded")
         except Exception as failure:  # noqa: BLE001 - the border to the host program: counted and visible

@@ -19,7 +19,6 @@ from runstore.model.trees import ABSENT
 
 HOST, PATH = "tools.localhost", "/runstore.tool"
 URL = f"http://{HOST}{PATH}"
-_KEYS = ("name", "server", "arguments")
 
 
 class ToolCall:
@@ -35,14 +34,11 @@ class ToolCall:
     def decode_request(self, url: str, headers: Headers, body: bytes) -> Decoded:
         """See `Codec`."""
         read_url(url)
-        try:
-            told = json.loads(body)
-        except (ValueError, RecursionError):
-            return self.keep_request(url, headers, body)
-        if not isinstance(told, dict) or not isinstance(told.get("name"), str) or not told.keys() <= set(_KEYS):
+        told = _told(body)
+        if told is None:
             return self.keep_request(url, headers, body)
         model = {"api": self.name, "name": told["name"], **({"server": told["server"]} if "server" in told else {})}
-        call = {"type": "function_call", "name": told["name"], "arguments": told.get("arguments")}
+        call = {"type": "function_call", "name": told["name"], "arguments": told["arguments"]}
         nothing = dict.fromkeys(("prompt", "parameters", "documents", "tools"), ABSENT)
         return Decoded({"model": model, **nothing, "history": [call]}, {}, STYLED)
 
@@ -80,6 +76,21 @@ class ToolCall:
         """See `Codec`."""
         body = dict(answer.response["body"])
         return body if answer.output is None else {"result": answer.output[0], **body}
+
+
+def _told(body: bytes) -> dict[str, Any] | None:
+    """Return what a body says; None for one that is not written just so, since another that says the same would have the same id."""
+    try:
+        told = json.loads(body)
+        return told if _is_call(told) and json_bytes(told) == body else None
+    except (ValueError, RecursionError):
+        return None
+
+
+def _is_call(told: Any) -> bool:
+    if not isinstance(told, dict) or not all(isinstance(told.get(key, ""), str) for key in ("name", "server")):
+        return False
+    return list(told) in (["name", "arguments"], ["name", "server", "arguments"])
 
 
 TOOL = ToolCall()

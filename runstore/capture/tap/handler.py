@@ -10,6 +10,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import NamedTuple, Protocol
 
+from runstore.errors import RunstoreError
+
 Pairs = tuple[tuple[str, str], ...]
 
 
@@ -17,15 +19,17 @@ class Call:
     """A request that is about to be sent.
 
     `body` is None while it is not known: a stream is seen as it is sent, and is there when the answer is, unless it never is read whole.
+    `unknown` is the error that says why, where it never will be.
     """
 
-    __slots__ = ("body", "headers", "method", "url")
+    __slots__ = ("body", "headers", "method", "unknown", "url")
 
-    def __init__(self, method: str, url: str, headers: Pairs, body: bytes | None) -> None:
+    def __init__(self, method: str, url: str, headers: Pairs, body: bytes | None, unknown: RunstoreError | None = None) -> None:
         self.method = method
         self.url = url
         self.headers = headers
         self.body = body
+        self.unknown = unknown
 
 
 class Reply(NamedTuple):

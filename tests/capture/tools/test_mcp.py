@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 import runstore
-from runstore.capture.tools import ToolFailed
+from runstore.capture.raised import ToolFailed
 from runstore.errors import InvalidInput, NotRecorded
 from tests.reproduce.calls import body_of, chat
 from tests.reproduce.guard import no_network

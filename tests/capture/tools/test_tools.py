@@ -10,13 +10,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 import runstore
-from runstore.capture.codecs.framing import json_bytes
-from runstore.capture.codecs.tool_call import TOOL, URL
-from runstore.capture.tools import ToolFailed
+from runstore.capture.raised import ToolFailed
 from runstore.cli.program import run as program
 from runstore.errors import InvalidInput, NotRecorded
 from tests.reproduce.guard import no_network
@@ -184,10 +180,10 @@ def test_arguments_that_are_left_out(store: Path) -> None:
 
     with recording(store):
         assert (Desk().ask("open", object()), plain(object())) == ("OPEN", 1)
-    assert [one.run["model"]["name"] for one in executions(store)] == ["ask"]
+    assert [one.run["model"]["name"] for one in executions(store)] == ["Desk.ask"]
     with runstore.replay(store=store, strict=False):
         assert Desk().ask("open", object()) == "OPEN"
-        with pytest.raises(InvalidInput, match="the argument connection of the tool plain") as caught:
+        with pytest.raises(NotRecorded, match="the argument connection of the tool plain") as caught:
             plain(object())
     assert caught.value.hint is not None
     assert "ignore" in caught.value.hint
@@ -256,76 +252,10 @@ def test_sequences_of_tools_keep_their_order_per_caller(store: Path) -> None:
         assert [lend("Emma")["number"] for _ in range(3)] == [1, 2, 3]
 
 
-@pytest.mark.parametrize("body", [b"", b"[]", b'{"name": 1}', b'{"name": "x", "more": 1}', b"\xff"])
-def test_any_bytes_are_kept(body: bytes) -> None:
-    """What is no call of a tool is kept unread, and comes back."""
-    decoded = TOOL.decode_request(URL, {}, body)
-    assert TOOL.rebuild_request(decoded.slots, decoded.wire).body == body
-
-
-@pytest.mark.parametrize(
-    ("body", "request_id"),
-    [
-        (b'{"name":"lend","arguments":{"title":"Emma","days":14}}', "cd211f12796e3eef2b7c81a2b6a734f7cdaddc6456dd33b75158279c7f6c27bb"),
-        (
-            b'{"name":"find_book","server":"library","arguments":{"title":"Emma"}}',
-            "1f3ae8b0e90e520bc01f67e89b1f1ae5d7def5abce306c7c9d732f99e5fb16da",
-        ),
-    ],
-)
-def test_the_ids_of_version_1(body: bytes, request_id: str) -> None:
-    """What version 1 of the codec has promised: the request id of a function's call, and of one to an MCP server."""
-    assert TOOL.version == 1
-    decoded = TOOL.decode_request(URL, {}, body)
-    assert runstore.Run(**decoded.slots).request_id.hex() == request_id
-    assert TOOL.rebuild_request(decoded.slots, decoded.wire).body == body
-
-
-_LEAVES = st.none() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text(max_size=5)
-_JSON = st.recursive(
-    _LEAVES, lambda inner: st.lists(inner, max_size=2) | st.dictionaries(st.text(max_size=4), inner, max_size=2), max_leaves=6
-)
-
-
-@given(st.text(max_size=8), _JSON)
-def test_every_call_comes_back(name: str, arguments: Any) -> None:
-    """The body is rebuilt byte for byte from its slots, and two calls have one request id only if they are the same."""
-    body = json_bytes({"name": name, "arguments": arguments})
-    decoded = TOOL.decode_request(URL, {}, body)
-    assert TOOL.rebuild_request(decoded.slots, decoded.wire).body == body
-    other = TOOL.decode_request(URL, {}, json_bytes({"name": name, "arguments": [arguments]}))
-    assert runstore.Run(**decoded.slots).request_id != runstore.Run(**other.slots).request_id
-
-
 @runstore.tool(dump=lambda result: result.text)
 def dumped(found: Any) -> Any:
     """Return what `dump` cannot read."""
     return found
-
-
-@runstore.tool
-def filed(place: str, /, **more: Any) -> list[Any]:
-    """Take a name by place, and the same name by key."""
-    return [place, more]
-
-
-@runstore.tool
-def classified(text: str, cls: str) -> list[str]:
-    """Have a parameter `cls` and no class."""
-    return [text, cls]
-
-
-class Speechless(Exception):
-    """An error that cannot say what it is."""
-
-    def __str__(self) -> str:
-        raise RuntimeError("nothing to say")
-
-
-@runstore.tool
-def speechless() -> None:
-    """Raise it."""
-    raise Speechless
 
 
 def test_a_dump_that_fails_does_not_disturb_the_program(store: Path) -> None:
@@ -338,34 +268,27 @@ def test_a_dump_that_fails_does_not_disturb_the_program(store: Path) -> None:
         dumped(None)
 
 
-def test_an_error_that_cannot_say_what_it_is_is_raised_as_it_is(store: Path) -> None:
-    """The error of the tool reaches the program, and not one of the recording's."""
-    with recording(store), pytest.raises(Speechless):
-        speechless()
-    with runstore.replay(store=store), pytest.raises(Speechless):
-        speechless()
+@pytest.mark.parametrize("kind", [classmethod, staticmethod])
+def test_a_tool_stands_below_what_makes_a_method(kind: Any) -> None:
+    """Above `classmethod` it would be given no function: that is said where it is written."""
+    with pytest.raises(InvalidInput) as caught:
+        runstore.tool(kind(lend))
+    assert caught.value.hint == f"write @runstore.tool below @{kind.__name__}"
+    with pytest.raises(InvalidInput, match="is no function"):
+        runstore.tool("priced")(3)  # type: ignore[type-var]
 
 
-@pytest.mark.parametrize(
-    ("tool", "one", "other"),
-    [
-        (filed, (("a",), {"place": "c"}), (("b",), {"place": "c"})),
-        (filed, (("a",), {"place": "c"}), (("a",), {"more": {"place": "c"}})),
-        (filed, (("a",), {"self": "c"}), (("a",), {"self": "d"})),
-        (classified, (("a", "c"), {}), (("a", "d"), {})),
-    ],
-)
-def test_no_argument_hides_another(store: Path, tool: Any, one: Any, other: Any) -> None:
-    """Calls with different arguments are different calls, whatever the names of their parameters."""
+def test_a_tool_below_a_classmethod_works(store: Path) -> None:
+    """The class does not count, and the name has it."""
+
+    class Desk:
+        @classmethod
+        @runstore.tool
+        def ask(cls, question: str) -> str:
+            return question.upper()
+
     with recording(store):
-        answers = [tool(*args, **options) for args, options in (one, other)]
-    with runstore.replay(store=store):
-        assert [tool(*args, **options) for args, options in (one, other)] == answers
-    assert answers[0] != answers[1]
-
-
-@pytest.mark.parametrize("body", [b"[]", b"3", b"[" * 100_000])
-def test_an_answer_that_is_no_map_is_refused(body: bytes) -> None:
-    """What claims to be a tool's answer, in a file that is imported, is told from one."""
-    with pytest.raises(InvalidInput):
-        TOOL.decode_response(200, (), body)
+        assert Desk.ask("open") == "OPEN"
+    (one,) = executions(store)
+    assert one.run["model"]["name"] == "Desk.ask"
+    assert one.run["history"][0]["arguments"] == {"question": "open"}
