@@ -34,7 +34,7 @@ def app(page: Path, provider: Provider) -> str:  # noqa: F811
 
 
 def addresses(provider: Provider) -> dict[str, str]:  # noqa: F811
-    """Return the environment in which the SDKs call the fake provider."""
+    """Return the environment in which the SDKs call the fake provider, and nothing else that is installed has a say."""
     return {
         "OPENAI_BASE_URL": provider.url + "/v1",
         "OPENAI_API_BASE": provider.url + "/v1",
@@ -43,6 +43,7 @@ def addresses(provider: Provider) -> dict[str, str]:  # noqa: F811
         "CO_API_URL": provider.url,
         "OLLAMA_HOST": provider.url,
         "AWS_ENDPOINT_URL_BEDROCK_RUNTIME": provider.url,
+        "LLM_LOAD_PLUGINS": "",  # one that is installed here and cannot be loaded would end the program
     }
 
 
