@@ -185,6 +185,8 @@ def _unpack(body: bytes, ext_hook: Callable[[int, bytes], Any]) -> Any:
 
 
 def _read_trusted_ext(code: int, data: bytes) -> Any:
+    if code == EXT_LINK and len(data) == LINK_BYTES and (kind := _KINDS[data[0]]):
+        return _new(Link, (kind, data[1:]))  # as nearly always, and without a second call
     return _read_ext({}, code, data)
 
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from itertools import pairwise
 from operator import itemgetter
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from runstore.errors import InvalidInput, LimitExceeded, Refused
 from runstore.model.encoding import ANY_KIND, decode, decode_trusted
@@ -20,6 +20,9 @@ from runstore.model.limits import MAX_DEPTH, MAX_NODES
 from runstore.model.scalars import LEAST_INT, MOST_INT
 from runstore.model.settings import check_normal, encode_settings, normalise
 from runstore.tuples import NamedTuple
+
+if TYPE_CHECKING:
+    from runstore.model.shapes import Shape
 
 STATUSES = ("ok", "error", "partial", "interrupted", "merge")
 
@@ -68,6 +71,9 @@ _LINKS = {
     "response": frozenset((Kind.VALUE,)),
     "wire": frozenset((Kind.VALUE,)),
 }
+_shapes: dict[int, Shape] = {}  # by the length of a body
+_sizes: set[int] = set()
+_MOST_SHAPES = 64
 _TIMES = frozenset(("started", "ended"))
 _MAPS = frozenset(("usage", "notes", "extra"))
 
@@ -138,15 +144,43 @@ def decode_execution(body: bytes, *, take: Callable[[bytes], object] | None = No
 def decode_execution_trusted(body: bytes) -> Execution:
     """Return the execution of a body from our own store whose hash was verified: it was checked strictly when it entered.
 
-    Three times as fast as `decode_execution`. Raises Refused for a body that is no execution.
+    Several times as fast as `decode_execution`. Raises Refused for a body that is no execution.
     """
+    shape = _shapes.get(len(body))
+    if shape is not None and (values := shape.read(body)) is not None:
+        known: Execution = _new(Execution, values)
+        return known
+    return _decode_any(body)
+
+
+def _decode_any(body: bytes) -> Execution:
     value = decode_trusted(body)
     filled = _EMPTY | value if type(value) is dict else {}
     if len(filled) != len(_EMPTY) or type(parents := filled["parents"]) is not list:
         raise _bad(f"it is no map of {', '.join(_KEYS)}")
     filled["parents"] = tuple(parents)
     found: Execution = _new(Execution, filled.values())
+    if _MAPS.isdisjoint(value) and "message" not in value:
+        _remember_shape(body, value, found)
     return found
+
+
+def _remember_shape(body: bytes, value: dict[str, Any], found: Execution) -> None:
+    """Remember how an execution without free text lies, once a second one of its length has come with no shape, or another, at hand."""
+    size = len(body)
+    if size not in _sizes:
+        if len(_sizes) >= _MOST_SHAPES:
+            _sizes.clear()
+        _sizes.add(size)
+        return
+    from runstore.model.shapes import learn  # a command that reads few executions need not wait for it
+
+    _sizes.discard(size)
+    if len(_shapes) >= _MOST_SHAPES:
+        _shapes.clear()
+    shape = learn(body, value, _FIELDS, found)
+    if shape is not None:
+        _shapes[size] = shape
 
 
 def _execution(value: Any) -> Execution:

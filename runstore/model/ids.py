@@ -6,6 +6,7 @@ Source: docs/spec/identity.md, "Objects, ids, links".
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from enum import IntEnum
 from typing import Any
 
@@ -103,6 +104,12 @@ def make_object(kind: int, body: bytes) -> Object:
     """Name a body: the object whose id is computed from it."""
     made: Object = _new(Object, (kind, _HASHERS[kind].copy().update(body).digest(), body))
     return made
+
+
+def make_objects(kind: int, bodies: Iterable[bytes]) -> list[Object]:
+    """Name bodies of one kind, as `make_object` does."""
+    copy = _HASHERS[kind].copy
+    return [_new(Object, (kind, copy().update(body).digest(), body)) for body in bodies]
 
 
 def link_from_raw(raw: bytes) -> Link:

@@ -35,6 +35,8 @@ if TYPE_CHECKING:
 __all__ = ["AHEAD", "Entry", "Filter", "Tip", "Where", "between", "log", "parse_where", "tips", "walk"]
 
 PORTION = 256
+_NEIGHBOURS = 6  # bits of an address: two executions of 64 addresses are neighbours
+_MOST_NEAR = 4096
 _EXECUTION = int(Kind.EXECUTION)
 _COUNTED = 100_000
 
@@ -86,15 +88,24 @@ def tips(reader: Reader, revisions: Iterable[str] = (), *, now: int, zone: tzinf
 class _Source:
     """Where a walk reads. The snapshot may be changed between two entries, since executions never change."""
 
-    __slots__ = ("_address", "_last", "_name", "_partial", "reader")
+    __slots__ = ("_address", "_back", "_generation", "_last", "_missed", "_name", "_near", "_partial", "reader")
 
     def __init__(self, reader: Reader) -> None:
         self._name, self._address = b"", 0
         self._last = Execution()
+        self._back = False  # true once the walk goes from the tips to parents
+        self._forget(reader)
         self.use(reader)
+
+    def _forget(self, reader: Reader) -> None:
+        self._generation = reader.generation
+        self._near: dict[bytes, tuple[int, Object]] = {}
+        self._missed: set[int] = set()
 
     def use(self, reader: Reader) -> None:
         """Read in a snapshot from now on."""
+        if reader.generation != self._generation or len(self._near) > _MOST_NEAR:  # all lies elsewhere now, or much was taken for nothing
+            self._forget(reader)
         self.reader = reader
         self._partial = any_absent(reader)
 
@@ -106,12 +117,24 @@ class _Source:
         name = link.id
         if name == self._name:
             return self._last
-        address, obj = self.reader.find(name) or self._not_here(link)
+        near = self._near.pop(name, None)
+        address, obj = near or self._find(link)
         if obj.kind != _EXECUTION:
             raise Damaged(f"{link} is a {obj.link.kind.label} in the store", hint="`runstore fsck` tells the extent")
         self._last = found = decode_execution_trusted(obj.body)
         self._name, self._address = name, address
         return found
+
+    def _find(self, link: Link) -> tuple[int, Object]:
+        """Look an execution up; with the second one from a neighbourhood, take all of its segment: the rest will mostly be asked for."""
+        address, obj = self.reader.find(link.id) or self._not_here(link)
+        if self._back:
+            neighbourhood = address >> _NEIGHBOURS
+            if neighbourhood in self._missed:
+                self._near.update([(found.id, (place, found)) for place, found in self.reader.beside(address)])
+            else:
+                self._missed.add(neighbourhood)
+        return address, obj
 
     def _not_here(self, link: Link) -> tuple[int, Object]:
         return 0, self.reader.get(link.id)  # raises what there is to say
@@ -121,6 +144,7 @@ class _Source:
 
     def parents(self, execution: Execution) -> Sequence[Link]:
         """Return the parents of an execution, less those that a partial clone left out."""
+        self._back = True
         if not self._partial:
             return execution.parents
         return [link for link in execution.parents if absence(self.reader, link.id) is None]

@@ -16,7 +16,7 @@ from struct import pack, unpack_from
 import zstandard
 
 from runstore.errors import Damaged, LimitExceeded
-from runstore.model.ids import Object, make_object
+from runstore.model.ids import Object, make_object, make_objects
 
 LIVE_LEVEL, QUICK_LEVEL = 3, -1
 # Windows larger than this are refused when reading, so a writer must stay within it.
@@ -80,6 +80,13 @@ class Segment:
         """Return the object at position i, its id computed from what lies here."""
         ends = self.ends
         return make_object(self.kinds[i], self.content[ends[i] : ends[i + 1]])
+
+    def alike(self, i: int) -> list[tuple[int, Object]]:
+        """Return (address, object) of all objects of the kind of the one at position i, their ids computed from what lies here."""
+        content, ends, first, kind = self.content, self.ends, self.first, self.kinds[i]
+        places = [at for at, other in enumerate(self.kinds) if other == kind]
+        made = make_objects(kind, [content[ends[at] : ends[at + 1]] for at in places])
+        return [(first + at, found) for at, found in zip(places, made, strict=True)]
 
 
 def objects_in(segment: Segment) -> list[Object]:

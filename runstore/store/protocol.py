@@ -67,6 +67,13 @@ class Reader(Protocol):
     def find(self, id: bytes) -> tuple[int, Object] | None:
         """Return where the object lies and the object, its hash verified; None if it is not here. Raises Damaged."""
 
+    def beside(self, address: int) -> Sequence[tuple[int, Object]]:
+        """Return (address, object) of what lies in one segment with the object at an address and is of its kind, if that is at hand.
+
+        Each id is computed from the stored bytes. No look-up is made: a segment may be newer than this snapshot, and where none is at hand
+        there is nothing.
+        """
+
     def frame(self, address: int) -> StoredFrame | None:
         """Return the frame in which the object at an address lies. None where the engine keeps no frames. Raises NotFound."""
 

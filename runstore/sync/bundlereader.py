@@ -54,6 +54,10 @@ class BundleReader:
     def _address(self, number: int) -> int:
         return self._store.pack.index.headers[self._store.pack.index.place(number).frame].lane << LANE_SHIFT | number + 1
 
+    def beside(self, address: int) -> list[tuple[int, Object]]:
+        """Return nothing: what lies around an object is read when it is asked for."""
+        return []
+
     def get(self, id: bytes) -> Object:
         """Return the object, its hash verified. Raises NotFound, Damaged."""
         found = self.find(id)

@@ -140,6 +140,18 @@ class ObjectTests(Suite):
                 assert [address for address, _ in reader.between(there[-1], 15 << LANE_SHIFT)] == there[-1:]
                 assert list(reader.between(there[4], there[4])) == []
 
+    def test_what_lies_beside_an_object(self, store: Store) -> None:
+        """What is at hand beside an object is of its kind and lies where it is said to lie; nothing lies beside nothing."""
+        objects = sample_objects(120)
+        addresses = add(store, objects)
+        with store.read() as reader:
+            for wanted in objects:
+                reader.get(wanted.id)
+                for at, found in reader.beside(addresses[wanted.id]):
+                    assert found.kind == wanted.kind
+                    assert reader.find(found.id) == (at, found)
+            assert not reader.beside(max(addresses.values()) + 1)
+
     def test_starting_finds_by_prefix(self, store: Store) -> None:
         """`starting` gives the links whose hex id has the prefix, sorted, of any length of prefix, up to the limit."""
         objects = sample_objects(600)

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import random
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
 
+import runstore
 from runstore.errors import InvalidInput, NotFound
 from runstore.maintenance.gc import gc
 from runstore.maintenance.pack import pack
@@ -484,3 +486,14 @@ def test_between_leaves_out_exactly_the_past(seed: int, known: bool) -> None:
     order = Order(graph.__getitem__, lambda link: link.id[0])
     found = {entry.link for entry in order.entries([Tip(link) for link in begin], stop)}
     assert found == set(plainly_ordered(graph, begin)) - set(plainly_ordered(graph, hidden))
+
+
+def test_a_long_line_is_read_by_the_segment(tmp_path: Path) -> None:
+    """Where executions lie side by side, few of them are looked up one by one, and all are told in their order."""
+    with runstore.open(tmp_path / "runs", create=True) as repo:
+        items = [({"prompt": f"{number}"}, {"ref": f"ref{number % 2}", "started": BEGIN + number}) for number in range(400)]
+        expected = [recorded.execution for recorded in repo.add_many(items)][::-1]
+        with repo.read() as reader:
+            counting: Any = Counting(reader)
+            assert [entry.link for entry in walk(counting, tips(counting, now=BEGIN)[0])] == expected
+    assert counting.read < 40

@@ -167,6 +167,11 @@ class LmdbReader:
         except lmdb.Error as error:
             raise self._translated(error) from error
 
+    def beside(self, address: int) -> list[tuple[int, Object]]:
+        """Return (address, object) of all of one kind in the remembered segment that holds an address; no look-up is made."""
+        segment = self._cache.find(address) if self._txn.id else None  # a transaction that is over raises Closed
+        return [] if segment is None else segment.alike(address - segment.first)
+
     def confirmed(self, id: bytes, address: int) -> None:
         """Remember that the object's stored bytes were seen to be what its id names."""
         if self._cache is self._env.cache:  # else this transaction has written, and may yet be rolled back

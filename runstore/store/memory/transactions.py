@@ -89,6 +89,11 @@ class MemoryReader:
         address = self.address(id)
         return None if address is None else (address, self._state.objects[address])
 
+    def beside(self, address: int) -> list[tuple[int, Object]]:
+        """Return (address, object) of the object at an address alone: objects are kept one by one."""
+        found = self._state.objects.get(address)
+        return [] if found is None else [(address, found)]
+
     def frame(self, address: int) -> StoredFrame | None:
         """Return None: objects are kept one by one. Raises NotFound."""
         self.at(address)

@@ -50,6 +50,10 @@ class BucketReader:
         address = self.address(id)
         return None if address is None else (address, self.at(address))
 
+    def beside(self, address: int) -> list[tuple[int, Object]]:
+        """Return nothing: what lies around an object is read when it is asked for."""
+        return []
+
     def get(self, id: bytes) -> Object:
         """Return the object, its hash verified. Raises NotFound, Damaged."""
         found = self.find(id)
