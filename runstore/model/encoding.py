@@ -143,7 +143,32 @@ def decode(
 
 def decode_value(body: bytes, *, max_depth: int = MAX_DEPTH) -> Any:
     """Return the value of an object of kind `value`: strict, and it links to blobs and values only. Raises Refused."""
+    if len(body) <= _CAREFUL and len(body.translate(None, _UNUSUAL)) == len(body) <= max_depth + len(body.translate(None, _CONTAINERS)):
+        try:
+            value = _unpackb(body)
+            if pack_found(value) == body:
+                return value
+        except (ValueError, TypeError, msgpack.exceptions.UnpackException, OverflowError):
+            pass  # said below
     return decode(body, links=CONTENT, max_depth=max_depth)
+
+
+# Heads of floats, binaries and extensions. What msgpack makes of a body without these bytes is of exact built-in types, its keys are texts,
+# and packing it again shows whether it has the one accepted form.
+_UNUSUAL = bytes((*range(0xC4, 0xCC), *range(0xD4, 0xD9)))
+# Heads of arrays and maps: there are at least as many of them as levels.
+_CONTAINERS = bytes((*range(0x80, 0xA0), *range(0xDC, 0xE0)))
+
+
+def pack_found(value: Any) -> bytes:
+    """Return the bytes of what the unpacker made: nothing is looked at."""
+    try:
+        pack = _plain.pop()
+    except IndexError:
+        pack = _new_pack(links=False)
+    body = pack(value)
+    _plain.append(pack)
+    return body
 
 
 def decode_trusted(body: bytes) -> Any:

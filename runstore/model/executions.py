@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from runstore.errors import InvalidInput, LimitExceeded, Refused
 from runstore.model.encoding import ANY_KIND, decode, decode_trusted
+from runstore.model.forms import Forms
 from runstore.model.general import LINK_HEAD, array_head, map_head, pack_int, pack_text
 from runstore.model.ids import ID_BYTES, Kind, Link, Object, make_object
 from runstore.model.limits import MAX_DEPTH, MAX_NODES
@@ -59,6 +60,7 @@ _FIELDS = Execution._fields
 _KEYS = tuple(sorted(_FIELDS))
 _new: Any = tuple.__new__  # the constructor of a named tuple is a Python function
 _KNOWN = frozenset(_KEYS)
+_FORMS = Forms(_FIELDS)
 _EMPTY: dict[str, Any] = dict.fromkeys(_FIELDS)  # in the order of the fields
 _by_key = itemgetter(*[_FIELDS.index(key) for key in _KEYS])
 _EXACT = frozenset((str, int, Link))
@@ -136,9 +138,24 @@ def make_merge(parents: Iterable[Link]) -> Object:
 
 def decode_execution(body: bytes, *, take: Callable[[bytes], object] | None = None, max_depth: int = MAX_DEPTH) -> Execution:
     """Return the execution of a body, strictly. Raises Refused. `take` is given every link as 33 bytes, in their order."""
-    value = decode(body, take=take, max_depth=max_depth)
+    execution, raws = open_execution(body, max_depth=max_depth)
+    if take is not None:
+        for raw in raws:
+            take(raw)
+    return execution
+
+
+def open_execution(body: bytes, *, max_depth: int = MAX_DEPTH) -> tuple[Execution, list[bytes]]:
+    """Return the execution of a body, strictly, and all its links as 33 bytes each, in their order. Raises Refused."""
+    known = _FORMS.read(body) if max_depth > 1 else None  # what has a form is a map with an array in it
+    if known is not None:
+        return _new(Execution, known[0]), known[1]
+    raws: list[bytes] = []
+    value = decode(body, take=raws.append, max_depth=max_depth)
     check_normal(value)
-    return _execution(value)
+    _check(value)
+    _FORMS.learn(value)
+    return _execution(value), raws
 
 
 def decode_execution_trusted(body: bytes) -> Execution:
@@ -184,7 +201,6 @@ def _remember_shape(body: bytes, value: dict[str, Any], found: Execution) -> Non
 
 
 def _execution(value: Any) -> Execution:
-    _check(value)
     value["parents"] = tuple(value["parents"])
     found: Execution = _new(Execution, map(value.get, _FIELDS))
     return found

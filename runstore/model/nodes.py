@@ -25,6 +25,7 @@ BOUNDARY = (477218588).to_bytes(4, "big")
 _ELEMENT_KINDS = bytes((Kind.BLOB, Kind.VALUE))
 _CHILD = LINK_HEAD + bytes((Kind.LIST,))
 _STRIDE = 36
+_SHORT = 38  # a child with a count of one byte
 _WIDTHS = {0xCC: 1, 0xCD: 2, 0xCE: 4, 0xCF: 8}
 _new: Any = tuple.__new__  # the constructor of a named tuple is a Python function
 
@@ -126,6 +127,28 @@ def _decode_inner(body: bytes) -> Inner:
     size, at = _head(body)
     if not size:
         raise _bad("an inner node has no children")
+    if len(body) == at + size * _SHORT:
+        counts = body[at + 1 :: _SHORT]
+        heads = tuple(body[at + place :: _SHORT] for place in (0, 2, 3, 4, 5))
+        if heads == _short_heads(size) and min(counts) and max(counts) < 0x80:  # counts of one byte each: all stands at fixed places
+            found: Inner = _new(Inner, (body[1], tuple(counts), _short_cutter(size)(body, at)))
+            return found
+    return _decode_children(body, size, at)
+
+
+@cache
+def _short_heads(size: int) -> tuple[bytes, ...]:
+    """Return the bytes that stand before the counts and links of so many children, each as often as there are children."""
+    return tuple(bytes((head,)) * size for head in (0x92, *_CHILD))
+
+
+@cache
+def _short_cutter(size: int) -> Callable[[bytes, int], tuple[bytes, ...]]:
+    """Return what takes the links of so many children, at most 64, out of a body."""
+    return Struct("5x33s" * size).unpack_from
+
+
+def _decode_children(body: bytes, size: int, at: int) -> Inner:
     counts, raws = [], []
     for _ in range(size):
         if body[at : at + 1] != b"\x92":

@@ -11,7 +11,7 @@ from typing import Any
 
 from runstore.errors import Refused
 from runstore.model.encoding import decode_trusted, decode_value, raws_trusted
-from runstore.model.executions import Execution, decode_execution
+from runstore.model.executions import Execution, decode_execution, open_execution
 from runstore.model.general import LINK_HEAD
 from runstore.model.ids import Kind, Link, Object
 from runstore.model.limits import MAX_BLOB, MAX_DEPTH
@@ -105,8 +105,7 @@ def open_body(kind: int, body: bytes, *, max_depth: int = MAX_DEPTH) -> Opened:
         content = decode_tree(body)
         raws = _TREE_LINK.findall(body)
     elif kind == _EXECUTION:
-        raws = []
-        content = decode_execution(body, take=raws.append, max_depth=max_depth)
+        content, raws = open_execution(body, max_depth=max_depth)
     elif kind == _TAG:
         content = decode_tag(body)
         raws = [content.target.raw]

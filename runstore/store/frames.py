@@ -93,7 +93,7 @@ def objects_in(segment: Segment) -> list[Object]:
     """Return all objects of a segment, their ids computed from what lies there."""
     content, ends, kinds = segment.content, segment.ends, segment.kinds
     bodies = [content[start:end] for start, end in pairwise(ends)]
-    return [make_object(kind, body) for kind, body in zip(kinds, bodies, strict=True)]
+    return list(map(make_object, kinds, bodies))
 
 
 def columns(objects: Sequence[Object]) -> bytes:

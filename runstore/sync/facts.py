@@ -23,6 +23,7 @@ KNOWN = 128  # what can be demanded of the object was found out
 NORMAL = 256  # a value that is settings in normal form
 RUN = 512  # a tree that states all core slots
 _LEVEL = 10
+_VALUE = int(Kind.VALUE)
 _TOTAL = 16
 
 
@@ -50,11 +51,14 @@ def value_facts(value: Any) -> int:
 def leaf_facts(node: Leaf) -> int:
     """Check a leaf alone and return its facts. Raises Refused."""
     raws = node.raws
-    check_closing(raws)
-    found = KNOWN | len(raws) << _TOTAL
-    if raws and closes(len(raws), raws[-1]):
-        found |= ENDS
-    return found | VALUES if all(raw[0] == Kind.VALUE for raw in raws) else found
+    size = len(raws)
+    found = KNOWN | size << _TOTAL
+    if size >= LEAST:
+        check_closing(raws)
+        if closes(size, raws[-1]):
+            found |= ENDS
+    # An element is a value or a blob, whose code is smaller.
+    return found | VALUES if not size or min(raws)[0] == _VALUE else found
 
 
 def inner_facts(node: Inner, children: list[int]) -> int:

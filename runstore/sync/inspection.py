@@ -17,7 +17,7 @@ from runstore.model.ids import Kind, Link, Object, link_from_raw
 from runstore.model.lists import decode_node
 from runstore.model.nodes import Inner, Leaf
 from runstore.model.objects import open_body
-from runstore.model.slots import LIST_SLOTS, SETTINGS_SLOTS, check_slot_kind, is_run
+from runstore.model.slots import LIST_SLOTS, SETTINGS_SLOTS, VALUE_SLOTS, check_slot_kind, is_run, kind_of_slot
 from runstore.model.trees import Slot, decode_tree
 from runstore.runs.generations import Near
 from runstore.store.frames import Segment, objects_in
@@ -43,7 +43,9 @@ _BLOB, _VALUE, _LIST, _TREE = int(Kind.BLOB), int(Kind.VALUE), int(Kind.LIST), i
 _EXECUTION, _TAG = int(Kind.EXECUTION), int(Kind.TAG)
 _SETTLED = LINKED | ORDERED
 # What a run demands of what its slots link to.
-_FACTS = {**dict.fromkeys(SETTINGS_SLOTS, NORMAL), **dict.fromkeys(LIST_SLOTS, VALUES)}
+_FACTS = {**dict.fromkeys(SETTINGS_SLOTS, NORMAL), **dict.fromkeys(LIST_SLOTS, VALUES), **dict.fromkeys(VALUE_SLOTS, 0)}
+# The same by name and by the kind that the slot has to link to.
+_DEMANDS = {(name, kind_of_slot(name)): fact for name, fact in _FACTS.items()}
 _LABELS = {int(kind): bytes((kind,)) for kind in Kind}
 
 
@@ -115,7 +117,9 @@ class Inspection:
         elif kind == _BLOB:
             return KNOWN
         else:
-            roots.update([raw for raw in raws if raw[0] == _LIST])
+            for raw in raws:
+                if raw[0] == _LIST:
+                    roots.add(raw)
             if kind == _TAG:
                 return KNOWN
             if kind == _EXECUTION:
@@ -203,12 +207,15 @@ class Inspection:
         for name, slot in slots.items():
             if type(slot) is not Link:
                 continue
-            check_slot_kind(name, slot)
-            fact = _FACTS.get(name)
-            if fact is not None:
-                facts = self._known(slot.raw)
+            kind, name_of = slot
+            fact = _DEMANDS.get((name, kind))
+            if fact is None:
+                check_slot_kind(name, slot)
+            elif fact:
+                raw = _LABELS[kind] + name_of
+                facts = self._known(raw)
                 if facts is None:
-                    if self._is_promised(slot.raw):
+                    if self._is_promised(raw):
                         continue
                     return None
                 if not facts & fact:
