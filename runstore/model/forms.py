@@ -99,7 +99,7 @@ class Forms:
     def __init__(self, fields: Sequence[str]) -> None:
         self._fields = fields
         self._known: tuple[Form, ...] = ()
-        self._learnt = 0
+        self._learnt = self._tried = 0
 
     def read(self, body: bytes) -> tuple[list[Any], list[bytes]] | None:
         """Return the fields in order, and the links as 33 bytes each, of a body that fits a form; else None."""
@@ -112,6 +112,20 @@ class Forms:
                     filled[place] = read(part)
                 return filled, [parts[at] for at in form.links]
         return None
+
+    def links(self, body: bytes) -> list[bytes] | None:
+        """Return the links alone, as `read` does."""
+        for form in self._known:
+            found = form.fit(body)
+            if found is not None:
+                parts = found.groups()
+                return [parts[at] for at in form.links]
+        return None
+
+    def tries(self) -> bool:
+        """True so many times as it may pay to decode an execution strictly only to learn its form."""
+        self._tried += 1
+        return self._tried <= _MOST_LEARNT
 
     def learn(self, value: Mapping[str, Any]) -> None:
         """Remember the form of an execution that was decoded strictly, if it has one."""

@@ -104,6 +104,12 @@ def decode_node(body: bytes) -> Node:
     raise _bad("it is no pair of a level from 0 to 16 and an array")
 
 
+def leaf_raws(body: bytes) -> tuple[bytes, ...]:
+    """Return the links of the body of a leaf that was verified when it entered the store."""
+    size, at = _head(body)
+    return _cutter(size)(body, at)
+
+
 def _decode_leaf(body: bytes) -> Leaf:
     size, at = _head(body)
     if len(body) != at + size * _STRIDE:

@@ -11,12 +11,12 @@ from typing import Any
 
 from runstore.errors import Refused
 from runstore.model.encoding import decode_trusted, decode_value, raws_trusted
-from runstore.model.executions import Execution, decode_execution, open_execution
+from runstore.model.executions import Execution, decode_execution, execution_links, open_execution
 from runstore.model.general import LINK_HEAD
 from runstore.model.ids import Kind, Link, Object
 from runstore.model.limits import MAX_BLOB, MAX_DEPTH
 from runstore.model.lists import Fetch, check_structure
-from runstore.model.nodes import decode_node
+from runstore.model.nodes import decode_node, leaf_raws
 from runstore.model.settings import decode_settings
 from runstore.model.slots import CORE_SLOTS, LIST_SLOTS, SETTINGS_SLOTS, check_slot_kind
 from runstore.model.tags import decode_tag
@@ -41,7 +41,7 @@ def links_of(kind: int, body: bytes) -> list[Link]:
 
 _KIND_BY_CODE = {int(kind): kind for kind in Kind}
 _CODES = {kind: bytes((kind,)) for kind in Kind}
-_VALUE, _LIST, _TREE = int(Kind.VALUE), int(Kind.LIST), int(Kind.TREE)  # comparing members costs more
+_BLOB, _VALUE, _LIST, _TREE = int(Kind.BLOB), int(Kind.VALUE), int(Kind.LIST), int(Kind.TREE)  # comparing members costs more
 _EXECUTION, _TAG = int(Kind.EXECUTION), int(Kind.TAG)
 _new: Any = tuple.__new__  # the constructor of a named tuple is a Python function
 
@@ -129,14 +129,13 @@ def raws_of(kind: int, body: bytes) -> Sequence[bytes]:
 
     The body was verified when it entered the store.
     """
-    if kind == Kind.BLOB or LINK_HEAD not in body:
+    if kind == _BLOB or LINK_HEAD not in body:
         return ()
-    if kind == Kind.LIST:
-        if body[1]:
-            return decode_node(body).raws
-        first = 6 if body[2] & 0xF0 == 0x90 else 8  # a leaf is links of 36 bytes after its head
-        return [body[at : at + 33] for at in range(first, len(body), 36)]
-    if kind == Kind.TREE:
+    if kind == _LIST:
+        return decode_node(body).raws if body[1] else leaf_raws(body)
+    if kind == _EXECUTION:
+        return execution_links(body)
+    if kind == _TREE:
         # The names between them are ASCII, so nothing else looks like the head of a link.
         found: list[bytes] = _TREE_LINK.findall(body)
         return found

@@ -5,7 +5,8 @@ The same function serves one add, an import and a rebuild, so that a rebuilt ind
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections import defaultdict
+from collections.abc import Iterable, Mapping
 from types import MappingProxyType
 from typing import Any, cast
 
@@ -71,7 +72,8 @@ class Indexer:
         self._begin(writer, partial)
         places = _Places(writer, {} if located is None else located)
         known = places.known
-        tables: dict[str, list[bytes]] = {}
+        tables: defaultdict[str, list[bytes]] = defaultdict(list)
+        window, links = -1, set[bytes]()  # what is linked to from one window is looked up at once
         executions: dict[int, tuple[bytes, Near]] = {}
         for address, obj in new:
             kind, name, body = obj
@@ -80,25 +82,29 @@ class Indexer:
                 late = late or kind == _EXECUTION
             if kind == _BLOB:
                 continue
+            raws: Sequence[bytes]
             if kind == _EXECUTION:
                 execution = decoded.get(name) or decode_execution_trusted(body)
                 _execution_rows(writer, address, execution, tables, places)
-                raws: Sequence[bytes] = execution_raws(execution)
-                executions[address] = name, tuple([raw[1:] for raw in raws if raw[0] == _EXECUTION])
-                raws = [raw for raw in raws if raw[0] not in _LEFT_OUT]
+                near, raws = _execution_links(execution)
+                executions[address] = name, near
             elif kind == _TREE:
                 slots = decoded.get(name)
                 if slots is None:
                     raws, answered = links_in_tree(body)
                 else:
-                    raws = [slot.raw for slot in slots.values() if type(slot) is Link]
+                    raws = raws_of(kind, body)
                     answered = slots.get("runtime", UNKNOWN) is not UNKNOWN
                 if answered:
                     _request_rows(address, slots or decode_tree_trusted(body), tables)
             else:
                 raws = raws_of(kind, body)
             if raws:
-                self._referrer_rows(address, raws, places)
+                if address >> WINDOW_SHIFT != window:
+                    self._referrer_rows(window, links, places)
+                    window, links = address >> WINDOW_SHIFT, set()
+                links.update(raws)
+        self._referrer_rows(window, links, places)
         if executions:
             tables[GENERATIONS.name] = self._generation_rows(writer, executions, places)
         if self._pending:
@@ -123,13 +129,16 @@ class Indexer:
         self._committed |= self._pending
         self._pending, self._clean = set(), True
 
-    def _referrer_rows(self, address: int, raws: Iterable[bytes], places: _Places) -> None:
-        number = address >> WINDOW_SHIFT
+    def _referrer_rows(self, number: int, links: set[bytes], places: _Places) -> None:
+        """Add the rows for what is linked to from one window."""
+        if not links:
+            return
         if number != self._window:
             self._window, self._seen = number, set()
         window, seen = number.to_bytes(ADDRESS_BYTES, "big"), self._seen
-        for raw in {*raws} - seen:
-            place = places.known.get(raw[1:]) or places.find(raw[1:])
+        for raw in links - seen:
+            name = raw[1:]
+            place = places.known.get(name) or places.find(name)
             if place:
                 seen.add(raw)
                 row = place.to_bytes(ADDRESS_BYTES, "big") + window
@@ -248,21 +257,31 @@ def time_key(microseconds: int) -> bytes:
     return (microseconds + _TIME_BIAS).to_bytes(8, "big")
 
 
-def _execution_rows(writer: Writer, address: int, execution: Execution, tables: dict[str, list[bytes]], places: _Places) -> None:
+def _execution_links(execution: Execution) -> tuple[Near, list[bytes]]:
+    """Return the ids of the executions that one links to, and its other links but for its run, as 33 bytes each."""
+    if execution.usage or execution.notes or execution.extra:
+        raws = execution_raws(execution)
+        return tuple([raw[1:] for raw in raws if raw[0] == _EXECUTION]), [raw for raw in raws if raw[0] not in _LEFT_OUT]
+    near = execution.parents if execution.cause is None else (*execution.parents, execution.cause)
+    links = (execution.output, execution.response, execution.wire)
+    return tuple([link.id for link in near]), [link.raw for link in links if link is not None]
+
+
+def _execution_rows(writer: Writer, address: int, execution: Execution, tables: defaultdict[str, list[bytes]], places: _Places) -> None:
     end = address.to_bytes(ADDRESS_BYTES, "big")
     if execution.run is not None:
         run = places.find(execution.run.id)
         if run is not None:
-            tables.setdefault(RUN_EXECUTIONS.name, []).append(run.to_bytes(ADDRESS_BYTES, "big") + end)
+            tables[RUN_EXECUTIONS.name].append(run.to_bytes(ADDRESS_BYTES, "big") + end)
     if execution.started is not None:
-        tables.setdefault(TIMES.name, []).append(time_key(execution.started) + end)
+        tables[TIMES.name].append(time_key(execution.started) + end)
     for note, prefix in (("session", text_prefix), ("scope", scope_prefix)) if execution.notes else ():
         text = execution.notes.get(note) if execution.notes else None
         if isinstance(text, str):
-            tables.setdefault(SESSIONS.name, []).append(prefix(text) + end)
+            tables[SESSIONS.name].append(prefix(text) + end)
     response = response_id(writer, execution.response)
     if response is not None:
-        tables.setdefault(RESPONSES.name, []).append(text_prefix(response) + end)
+        tables[RESPONSES.name].append(text_prefix(response) + end)
 
 
 def response_id(reader: Reader, response: Link | None) -> str | None:
@@ -274,7 +293,7 @@ def response_id(reader: Reader, response: Link | None) -> str | None:
     return found if isinstance(found, str) else None
 
 
-def _request_rows(address: int, slots: Mapping[str, Slot], tables: dict[str, list[bytes]]) -> None:
+def _request_rows(address: int, slots: Mapping[str, Slot], tables: defaultdict[str, list[bytes]]) -> None:
     # Where the runtime is unknown the request id is the run id, and needs no row.
     if is_run(slots) and slots["runtime"] is not UNKNOWN:
-        tables.setdefault(REQUEST_RUNS.name, []).append(request_id(slots)[:PREFIX_BYTES] + address.to_bytes(ADDRESS_BYTES, "big"))
+        tables[REQUEST_RUNS.name].append(request_id(slots)[:PREFIX_BYTES] + address.to_bytes(ADDRESS_BYTES, "big"))

@@ -13,6 +13,7 @@ from typing import Any
 from runstore.errors import InvalidInput, Refused
 from runstore.model.encoding import decode_value
 from runstore.model.executions import Execution
+from runstore.model.general import LINK_HEAD
 from runstore.model.ids import Kind, Link, Object, link_from_raw
 from runstore.model.lists import decode_node
 from runstore.model.nodes import Inner, Leaf
@@ -63,6 +64,7 @@ class Inspection:
         self._view = view
         self._again = again
         self._limits = limits
+        self._depth = limits.depth
         self._facts: dict[bytes, int] = {}
         self._here: dict[bytes, int] = {}
         self._waiting: list[tuple[int, Object, Any]] = []
@@ -82,12 +84,11 @@ class Inspection:
     def take(self, segment: Segment) -> list[Object]:
         """Look at the objects of one frame; return them with their ids. Raises Refused, naming the object and the reason."""
         found = objects_in(segment)
-        own: set[bytes] = set()
+        raws = [_LABELS[kind] + name for kind, name, _ in found]
         links: set[bytes] = set()
         roots: set[bytes] = set()
         facts, most = self._facts, self._limits.body
-        for position, obj in enumerate(found):
-            raw = _LABELS[obj.kind] + obj.id
+        for position, (raw, obj) in enumerate(zip(raws, found, strict=True)):
             before = facts.get(raw, 0)
             if before & PRESENT:
                 raise Refused(f"{obj.link} comes twice", kind="duplicate-object")
@@ -97,16 +98,17 @@ class Inspection:
                 facts[raw] = before | PRESENT | self._open(position, obj, links, roots)
             except (InvalidInput, Refused) as error:
                 raise Refused(f"{obj.link}: {error}", kind=error.kind) from error
-            own.add(raw)
-        self._note_links(own, links, roots)
+        self._note_links({*raws}, links, roots)
         self._settle_frame()
         self._frames += 1
         return found
 
     def _open(self, position: int, obj: Object, links: set[bytes], roots: set[bytes]) -> int:
         """Decode strictly, collect links, and return what can be said at once; what cannot waits."""
-        kind = obj.kind
-        content, raws = open_body(kind, obj.body, max_depth=self._limits.depth)
+        kind, name, body = obj
+        if kind == _VALUE and LINK_HEAD not in body:
+            return value_facts(decode_value(body, max_depth=self._depth))
+        content, raws = open_body(kind, body, max_depth=self._depth)
         if raws:
             links.update(raws)
         if kind == _LIST:
@@ -123,11 +125,11 @@ class Inspection:
             if kind == _TAG:
                 return KNOWN
             if kind == _EXECUTION:
-                self.parents[obj.id] = tuple([link.id for link in content.parents])
+                self.parents[name] = tuple([link.id for link in content.parents])
                 if content.is_merge:
-                    self.merges.append(obj.id)
+                    self.merges.append(name)
         if self.keeps and kind != _LIST:
-            self.decoded[obj.id] = content
+            self.decoded[name] = content
         self._waiting.append((position, obj, content))
         return RUN if kind == _TREE and is_run(content) else 0
 

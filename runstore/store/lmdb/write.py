@@ -129,18 +129,20 @@ class LmdbWriter(LmdbReader):
 
         The frame is kept as it is where its size is that of a full segment, none of the objects is there yet and all belong into this lane.
         """
-        size = sum(len(item.body) + OVERHEAD for item in objects)
+        sizes = [len(item.body) for item in objects]
+        size = sum(sizes) + OVERHEAD * len(sizes)
         full = size * 2 >= TARGET[lane] and (size <= 2 * TARGET[lane] or len(objects) == 1)
-        if not full or any(lane_for(item.kind, len(item.body)) != lane for item in objects) or not self._all_new(objects):
+        lanes = map(lane_for, [item.kind for item in objects], sizes)
+        if not full or not {lane}.issuperset(lanes) or not self._all_new(objects):
             return self.put(objects)
         return self._put_groups([Group(lane, list(objects), [Frame(len(objects), size, data)])], whole=True)
 
     def _all_new(self, objects: Sequence[Object]) -> bool:
         known, fresh = self._env.known, self._fresh
-        ids = sorted({item.id for item in objects})
+        ids = {item.id for item in objects}
         if self.count() == len(fresh):  # all that is here was put by this transaction, as in a clone
             return len(ids) == len(objects) and fresh.keys().isdisjoint(ids)
-        return len(ids) == len(objects) and not any(one in known or one in fresh or self.candidates(one) for one in ids)
+        return len(ids) == len(objects) and not any(one in known or one in fresh or self.candidates(one) for one in sorted(ids))
 
     def _put_groups(self, groups: Sequence[Group], *, whole: bool = False) -> Sequence[tuple[int, Object]]:
         stored: list[tuple[int, Object]] = []
@@ -155,7 +157,7 @@ class LmdbWriter(LmdbReader):
         # What this transaction wrote may yet be rolled back: it must not reach the memory that others share.
         if self._cache is self._env.cache:
             self._cache = SegmentCache(_PRIVATE_CACHE)
-        self._fresh.update((item.id, address) for address, item in stored)
+        self._fresh.update([(item.id, address) for address, item in stored])
         return stored
 
     def _is_current(self, batch: LmdbBatch) -> bool:
