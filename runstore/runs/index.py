@@ -6,7 +6,7 @@ The same function serves one add, an import and a rebuild, so that a rebuilt ind
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from types import MappingProxyType
 from typing import Any, cast
 
