@@ -12,11 +12,11 @@ from typing import TYPE_CHECKING
 from runstore.errors import InvalidInput, Unavailable
 from runstore.repo import DEFAULT_REF, TABLES, Clock, Repo, now_microseconds
 from runstore.runs.tables import is_current
-from runstore.store.protocol import Store
 
 if TYPE_CHECKING:
     from datetime import tzinfo
 
+    from runstore.store.protocol import Store
     from runstore.sync.cached.store import BucketBackedStore
     from runstore.sync.fetch import Fetched
 

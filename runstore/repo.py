@@ -19,7 +19,7 @@ from runstore.model.executions import decode_execution
 from runstore.model.ids import Id, Kind, Link, Object
 from runstore.runs import lookup
 from runstore.runs.tables import TABLES as RUN_TABLES
-from runstore.store.protocol import Reader, Store, Table, Writer
+from runstore.store.table import Table
 
 if TYPE_CHECKING:
     from datetime import tzinfo
@@ -37,6 +37,7 @@ if TYPE_CHECKING:
     from runstore.runs.completeness import Verdict
     from runstore.runs.record import Chain, Draft, Move, Recorded, Recorder
     from runstore.runs.view import ExecutionView, RunView
+    from runstore.store.protocol import Reader, Store, Writer
     from runstore.sync.exchange import Exchange
 
 DRAINED = Table("drained")  # name of a journal file | how far it is drained (docs/spec/journal.md)

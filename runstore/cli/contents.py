@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from runstore.cli import described, times
+from runstore.cli import times
 from runstore.errors import LimitExceeded
 from runstore.model.encoding import decode
 from runstore.model.executions import decode_execution
 from runstore.model.ids import Kind, Link
 from runstore.model.lists import count, elements
 from runstore.model.slots import CORE_SLOTS, FURTHER_SLOTS
-from runstore.model.tags import decode_tag
 from runstore.model.trees import ABSENT, SlotState, decode_tree
-from runstore.query.paths import Fetch
+
+if TYPE_CHECKING:
+    from runstore.query.paths import Fetch
 
 # A list is expanded where it stands up to this many elements: six nodes can spell 2^32 (docs/spec/identity.md, "Limits").
 MOST_ELEMENTS = 1_000_000
@@ -39,6 +40,8 @@ def value_of(link: Link, fetch: Fetch) -> Any:
     if link.kind == Kind.TREE:
         return {name: state_of(slot) for name, slot in in_order(decode_tree(body))}
     if link.kind == Kind.EXECUTION:
+        from runstore.cli import described  # `show` for people needs neither this nor tags
+
         return described.execution(link, decode_execution(body))
     if link.kind == Kind.TAG:
         return tag_of(link, fetch)
@@ -47,6 +50,8 @@ def value_of(link: Link, fetch: Fetch) -> Any:
 
 def tag_of(link: Link, fetch: Fetch) -> dict[str, Any]:
     """Return a tag as JSON."""
+    from runstore.model.tags import decode_tag
+
     tag = decode_tag(fetch(link.id).body)
     return {
         "tag": link.hex,

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from runstore.model.ids import Link
-from runstore.store.protocol import Reader
+
+if TYPE_CHECKING:
+    from runstore.store.protocol import Reader
 
 LEAST = 8
 

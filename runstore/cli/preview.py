@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from runstore.cli import safe
 from runstore.cli.output import clip, count, display_width, size
@@ -13,8 +13,10 @@ from runstore.model.lists import count as count_elements
 from runstore.model.lists import element
 from runstore.model.trees import decode_tree
 from runstore.query.content import as_json, bytes_line, label_of, readable, role_of, text_of, tool_name
-from runstore.query.paths import Fetch
 from runstore.query.summary import Tokens
+
+if TYPE_CHECKING:
+    from runstore.query.paths import Fetch
 
 _LINES = 3
 _UNITS = {"tools": "tool", "documents": "document", "history": "message", "output": "message", "prompt": "message"}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from runstore.errors import NotFound
 from runstore.model.executions import Execution, decode_execution
@@ -12,7 +12,9 @@ from runstore.model.trees import Slot, decode_tree
 from runstore.query.summary import served_version
 from runstore.runs.completeness import Verdict, check
 from runstore.runs.lookup import executions_of, runs_of_request
-from runstore.store.protocol import Reader
+
+if TYPE_CHECKING:
+    from runstore.store.protocol import Reader
 
 
 class Occurrence:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING
 
 from runstore.cli import contents, preview, safe, times, verdicts
 from runstore.cli.ids import Shortener
@@ -18,7 +19,9 @@ from runstore.query.summary import tokens as counted
 from runstore.refs import short_name
 from runstore.runs.absence import ERASED, PROMISED, fetcher
 from runstore.runs.completeness import COMPLETE, REPEATABLE, redactions
-from runstore.store.protocol import Reader
+
+if TYPE_CHECKING:
+    from runstore.store.protocol import Reader
 
 _LABEL = 12
 _SIZE = 13

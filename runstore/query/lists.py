@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
 from runstore.errors import Damaged
 from runstore.model.ids import LINK_BYTES, Kind, Link, link_from_raw
 from runstore.model.nodes import Leaf, decode_node
-from runstore.query.paths import Fetch
+
+if TYPE_CHECKING:
+    from runstore.query.paths import Fetch
 
 _ELEMENT = -1
 _EMPTY = b"\x92\x00\x90"

@@ -10,10 +10,11 @@ from runstore.errors import Ambiguous, InvalidInput, NotFound
 from runstore.model.ids import Link
 from runstore.query.near import near
 from runstore.runs.lookup import executions_of_response, first_parent
-from runstore.store.protocol import Reader
 
 if TYPE_CHECKING:
     from datetime import tzinfo
+
+    from runstore.store.protocol import Reader
 
 
 def recorded_last(reader: Reader) -> Link:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from runstore.errors import Ambiguous, NotFound
 from runstore.model.executions import Execution
 from runstore.model.ids import Kind, Link
@@ -9,7 +11,9 @@ from runstore.model.slots import is_run, request_id
 from runstore.model.trees import decode_tree_trusted
 from runstore.query.near import brief
 from runstore.runs.lookup import executions_of, load_execution, runs_of_request
-from runstore.store.protocol import Reader
+
+if TYPE_CHECKING:
+    from runstore.store.protocol import Reader
 
 
 def to_target(reader: Reader, link: Link) -> Link:

@@ -17,14 +17,14 @@ from runstore.errors import Ambiguous, InvalidInput, NotFound
 from runstore.model.ids import KINDS, Kind, Link, parse_link
 from runstore.query import peel
 from runstore.query.names import named_by_ref, named_by_response, near_names, recorded_last
-from runstore.query.paths import follow, parse_path, render_path
 from runstore.query.peel import to_execution, to_request, to_run, to_target
 from runstore.runs.lookup import runs_of_request
-from runstore.store.protocol import Reader
 from runstore.tuples import NamedTuple
 
 if TYPE_CHECKING:
     from datetime import tzinfo
+
+    from runstore.store.protocol import Reader
 
 __all__ = ["MIN_PREFIX", "Found", "as_range", "part", "resolve", "split", "to_execution", "to_request", "to_run", "to_target"]
 
@@ -69,6 +69,8 @@ def resolve(reader: Reader, text: str, *, now: int, default_prefix: str = "heads
     link = _apply(reader, link, suffixes, text)
     if path is None:
         return Found(link, text, None, ref)
+    from runstore.query.paths import follow, parse_path  # most revisions name no part
+
     place = follow(to_target(reader, link), parse_path(path), reader.get)
     return Found(place.link, text, _text_of(place.rest), ref)
 
@@ -88,6 +90,8 @@ def as_range(text: str) -> tuple[str, str] | None:
 
 def part(reader: Reader, found: Found) -> Any:
     """Return what a revision names as a value: of a blob its bytes, of a list a ListView, of a tree its slots, else the decoded value."""
+    from runstore.query.paths import follow, parse_path
+
     steps = parse_path(found.path) if found.path else ()
     return follow(found.link, steps, reader.get).value
 
@@ -188,6 +192,8 @@ def _is_hex(text: str) -> bool:
 
 
 def _text_of(steps: tuple[str, ...]) -> str | None:
+    from runstore.query.paths import render_path
+
     return render_path(steps) or None
 
 

@@ -6,7 +6,7 @@ A summary of an execution costs a few reads, since only the last message of the 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from runstore.errors import NotFound
 from runstore.model.encoding import decode_trusted
@@ -17,8 +17,10 @@ from runstore.model.slots import is_run
 from runstore.model.trees import SlotState, decode_tree_trusted
 from runstore.query.content import bytes_line, decoded, last_line, one_line, text_of
 from runstore.query.lists import first_of, last_of
-from runstore.query.paths import Fetch
 from runstore.tuples import NamedTuple
+
+if TYPE_CHECKING:
+    from runstore.query.paths import Fetch
 
 WIDTH = 40
 _INPUT = ("prompt_tokens", "input_tokens", "promptTokenCount", "inputTokens", "prompt_eval_count")

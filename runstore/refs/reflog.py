@@ -11,17 +11,18 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from itertools import accumulate
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from runstore.errors import Damaged, Refused
 from runstore.model.encoding import ANY_KIND, decode_trusted, encode
 from runstore.model.general import LINK_HEAD, array_head, pack_int, pack_text
 from runstore.model.ids import LINK_BYTES, Link
-from runstore.store.protocol import Reader, Table, Writer
+from runstore.refs.refs import REFLOG, STATE
 from runstore.tuples import NamedTuple
 
-REFLOG = Table("reflog")
-STATE = Table("state")
+if TYPE_CHECKING:
+    from runstore.store.protocol import Reader, Writer
+
 STRETCH_LIMIT = 64
 _TIMES = 6  # where the times begin in a row
 _LINK = len(LINK_HEAD) + LINK_BYTES

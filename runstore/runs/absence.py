@@ -7,12 +7,16 @@ object comes, its rows move to where it lies, and this one goes.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
+from typing import TYPE_CHECKING
 
 from runstore.errors import Damaged, NotFound
 from runstore.model.ids import ID_BYTES, Kind, Link, Object, link_from_raw
 from runstore.runs.tables import ABSENT, ABSENT_LANE, REFERRERS, RUN_EXECUTIONS
-from runstore.store.protocol import ADDRESS_BYTES, LANE_SHIFT, Reader, Writer
+from runstore.store.addresses import ADDRESS_BYTES, LANE_SHIFT
 from runstore.tuples import NamedTuple
+
+if TYPE_CHECKING:
+    from runstore.store.protocol import Reader, Writer
 
 PROMISED, ERASED = "promised", "erased"
 _STATES = (PROMISED, ERASED)

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from itertools import islice
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from runstore.errors import Damaged
 from runstore.model.encoding import decode_trusted
@@ -21,8 +21,10 @@ from runstore.model.trees import UNKNOWN, Slot, SlotState, decode_tree_trusted
 from runstore.runs.lookup import executions_of
 from runstore.runs.pinning import SERVED, WEIGHTS, is_stated, pinned
 from runstore.runs.references import Reference, hosted_tools, pointer_alone, references
-from runstore.store.protocol import Reader
 from runstore.tuples import NamedTuple
+
+if TYPE_CHECKING:
+    from runstore.store.protocol import Reader
 
 COMPLETE = "complete"
 REPEATABLE = "repeatable"

@@ -6,6 +6,7 @@ Every row is confirmed on the object it leads to before it is believed.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING
 
 from runstore.errors import NotFound
 from runstore.model.executions import Execution, decode_execution
@@ -25,7 +26,10 @@ from runstore.runs.tables import (
     WINDOW,
     WINDOW_SHIFT,
 )
-from runstore.store.protocol import ADDRESS_BYTES, Reader
+from runstore.store.addresses import ADDRESS_BYTES
+
+if TYPE_CHECKING:
+    from runstore.store.protocol import Reader
 
 
 def referrers(reader: Reader, id: bytes) -> Iterator[Object]:

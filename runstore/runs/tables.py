@@ -6,7 +6,13 @@ on the object that it leads to. docs/design/0004-derived-indexes.md gives the re
 
 from __future__ import annotations
 
-from runstore.store.protocol import ADDRESS_BYTES, Reader, Table
+from typing import TYPE_CHECKING
+
+from runstore.store.addresses import ADDRESS_BYTES
+from runstore.store.table import Table
+
+if TYPE_CHECKING:
+    from runstore.store.protocol import Reader
 
 # Bumped when a derived table changes its form: a store whose tables are older is reindexed before it is written to.
 INDEX_VERSION = 3

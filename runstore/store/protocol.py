@@ -15,7 +15,8 @@ from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING, Any
 
 from runstore.model.ids import Link, Object
-from runstore.tuples import NamedTuple
+from runstore.store.addresses import ADDRESS_BYTES, LANE_SHIFT
+from runstore.store.table import StoredFrame, Table
 
 if TYPE_CHECKING:
     from typing import Protocol
@@ -24,28 +25,7 @@ if TYPE_CHECKING:
 else:
     Protocol = object  # making a protocol takes as long as reading a module, and only the type checker looks at it
 
-ADDRESS_BYTES = 5
-LANE_SHIFT = 36
-
-
-class Table(NamedTuple):
-    """A table that a higher layer keeps in the store.
-
-    `row_bytes` is None for a table of keys and values, else the size of every row of a sorted set of rows.
-    `derived` tables can be rebuilt from the objects: a rewrite does not copy them, it lets `rebuild` fill them.
-    """
-
-    name: str
-    row_bytes: int | None = None
-    derived: bool = False
-
-
-class StoredFrame(NamedTuple):
-    """A frame as an engine keeps it: the address of its first object, how many it holds, and its bytes (store/frames.py), not verified."""
-
-    first: int
-    objects: int
-    data: bytes
+__all__ = ["ADDRESS_BYTES", "LANE_SHIFT", "Batch", "Reader", "Store", "StoredFrame", "Table", "Writer"]
 
 
 class Reader(Protocol):

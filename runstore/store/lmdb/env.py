@@ -20,7 +20,7 @@ from runstore.store.cache import Known, SegmentCache
 from runstore.store.lmdb.errors import code, is_read_only, translate
 from runstore.store.lmdb.header import Head, read_head
 from runstore.store.lmdb.lockfile import reserve
-from runstore.store.protocol import Table
+from runstore.store.table import Table
 from runstore.tuples import NamedTuple
 
 if TYPE_CHECKING:

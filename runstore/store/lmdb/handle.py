@@ -19,7 +19,7 @@ from runstore.store.lmdb.env import MOVED_KEY, Env, Settings, create_env, open_e
 from runstore.store.lmdb.errors import translate
 from runstore.store.lmdb.fork import INHERITED, on_fork
 from runstore.store.lmdb.lock import WriteLock
-from runstore.store.protocol import Table
+from runstore.store.table import Table
 
 # A process that read CURRENT just before a rewrite finds its data file gone and reads again; more often than this it is not chance.
 _ATTEMPTS = 20

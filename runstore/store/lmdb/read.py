@@ -18,7 +18,7 @@ from runstore.store.lmdb.errors import GONE, translate
 from runstore.store.lmdb.fork import LIVE
 from runstore.store.lmdb.index import PREFIX
 from runstore.store.lmdb.values import from_value, open_value
-from runstore.store.protocol import StoredFrame
+from runstore.store.table import StoredFrame
 
 if TYPE_CHECKING:
     from runstore.store.checks import Unreadable

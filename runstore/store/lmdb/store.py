@@ -15,12 +15,13 @@ from runstore.store.lmdb import handle as handles
 from runstore.store.lmdb.env import Settings
 from runstore.store.lmdb.handle import Handle
 from runstore.store.lmdb.read import LmdbReader
-from runstore.store.protocol import Reader, Table, Writer
+from runstore.store.table import Table
 
 if TYPE_CHECKING:
     from runstore.store.checks import Finding, Progress
     from runstore.store.lmdb.batch import LmdbBatch
     from runstore.store.lmdb.write import LmdbWriter
+    from runstore.store.protocol import Reader, Writer
 
 TIMEOUT = 30.0
 
