@@ -62,11 +62,12 @@ class Indexer:
         new: Iterable[tuple[int, Object]],
         located: dict[bytes, int] | None = None,
         decoded: Mapping[bytes, Any] = _NOTHING,
+        linked: Mapping[bytes, Sequence[bytes]] = _NOTHING,
     ) -> None:
         """Add the rows for objects that `put` has just stored. Call `committed` once the transaction stands.
 
         `located` holds addresses of this transaction by id, for several calls in it: what was found is added to it. `decoded`
-        has executions and the slots of trees, by id, where the caller has them at hand.
+        has executions and the slots of trees, and `linked` the links of trees and lists, by id, where the caller has them at hand.
         """
         partial, late = any_absent(writer), False
         self._begin(writer, partial)
@@ -93,12 +94,12 @@ class Indexer:
                 if slots is None:
                     raws, answered = links_in_tree(body)
                 else:
-                    raws = raws_of(kind, body)
+                    raws = linked[name] if name in linked else raws_of(kind, body)
                     answered = slots.get("runtime", UNKNOWN) is not UNKNOWN
                 if answered:
                     _request_rows(address, slots or decode_tree_trusted(body), tables)
             else:
-                raws = raws_of(kind, body)
+                raws = linked[name] if name in linked else raws_of(kind, body)
             if raws:
                 if address >> WINDOW_SHIFT != window:
                     self._referrer_rows(window, links, places)

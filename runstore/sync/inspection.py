@@ -7,7 +7,7 @@ latest when all have come. Memory: one number an object, and the bodies of what 
 from __future__ import annotations
 
 from array import array
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 from runstore.errors import InvalidInput, Refused
@@ -43,10 +43,13 @@ from runstore.sync.visible import View
 _BLOB, _VALUE, _LIST, _TREE = int(Kind.BLOB), int(Kind.VALUE), int(Kind.LIST), int(Kind.TREE)  # comparing members costs more
 _EXECUTION, _TAG = int(Kind.EXECUTION), int(Kind.TAG)
 _SETTLED = LINKED | ORDERED
+_SEEN = PRESENT | KNOWN
+_SEEN_RUN = _SEEN | RUN
 # What a run demands of what its slots link to.
 _FACTS = {**dict.fromkeys(SETTINGS_SLOTS, NORMAL), **dict.fromkeys(LIST_SLOTS, VALUES), **dict.fromkeys(VALUE_SLOTS, 0)}
 # The same by name and by the kind that the slot has to link to.
 _DEMANDS = {(name, kind_of_slot(name)): fact for name, fact in _FACTS.items()}
+_TREE_LABEL = bytes((_TREE,))
 _LABELS = {int(kind): bytes((kind,)) for kind in Kind}
 
 
@@ -55,7 +58,8 @@ class Inspection:
 
     `reader` and `view` say what is here, `promised` (raw links) what need not be; `again` gives the content of a frame that was looked at
     before. `external` are the raw links to what must stay here until the commit, `unordered` the numbers of frames that lead to later ones,
-    `left_out` what is linked to and only promised. While `keeps` is true, executions and the slots of trees are kept in `decoded`, by id.
+    `left_out` what is linked to and only promised. While `keeps` is true, executions and the slots of trees are kept in `decoded`, and the
+    links of trees and lists in `linked`, by id.
     """
 
     def __init__(self, reader: Reader, view: View, again: Callable[[int], Segment], *, limits: Limits) -> None:
@@ -77,6 +81,7 @@ class Inspection:
         self.unordered: list[int] = []
         self.keeps = False
         self.decoded: dict[bytes, Any] = {}
+        self.linked: dict[bytes, Sequence[bytes]] = {}
         self._frames = 0
 
     # --- as frames come --------------------------------------------------------------------------------------------------
@@ -113,6 +118,8 @@ class Inspection:
             links.update(raws)
         if kind == _LIST:
             if type(content) is Leaf:
+                if self.keeps:
+                    self.linked[name] = raws
                 return leaf_facts(content)
         elif kind == _VALUE:
             return value_facts(content)
@@ -128,10 +135,35 @@ class Inspection:
                 self.parents[name] = tuple([link.id for link in content.parents])
                 if content.is_merge:
                     self.merges.append(name)
-        if self.keeps and kind != _LIST:
-            self.decoded[name] = content
+        if self.keeps:
+            if kind != _EXECUTION:
+                self.linked[name] = raws
+            if kind != _LIST:
+                self.decoded[name] = content
+        settled = self._at_once(kind, content)
+        if settled is not None:
+            return settled
         self._waiting.append((position, obj, content))
         return RUN if kind == _TREE and is_run(content) else 0
+
+    def _at_once(self, kind: int, content: Any) -> int | None:
+        """Return the facts of an object whose demands are met by what has come before it; None if that needs a closer look."""
+        facts = self._facts
+        if kind == _LIST:
+            children = [facts.get(raw, 0) for raw in content.raws]
+            return inner_facts(content, children) if {child & _SEEN for child in children} == {_SEEN} else None
+        if kind == _EXECUTION:
+            run = content.run
+            return KNOWN if run is None or facts.get(_TREE_LABEL + run[1], 0) & _SEEN_RUN == _SEEN_RUN else None
+        if not is_run(content):
+            return KNOWN
+        for name, slot in content.items():
+            if type(slot) is Link:
+                kind, target = slot
+                fact = _DEMANDS.get((name, kind))
+                if fact is None or (fact and facts.get(_LABELS[kind] + target, 0) & (wanted := _SEEN | fact) != wanted):
+                    return None
+        return KNOWN | RUN
 
     def _note_links(self, own: set[bytes], links: set[bytes], roots: set[bytes]) -> None:
         facts = self._facts

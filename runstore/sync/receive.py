@@ -249,7 +249,7 @@ class _Commit:
     def _index(self, writer: Writer, stored: list[tuple[int, Object]]) -> None:
         self._new += len(stored)
         if stored:
-            self._indexer.add(writer, stored, self._located, self._inspection.decoded)
+            self._indexer.add(writer, stored, self._located, self._inspection.decoded, self._inspection.linked)
 
     def _objects(self, number: int) -> list[Object]:
         """Return the objects of a frame: those of a small transfer are still at hand, else with the ids that were computed."""
