@@ -188,12 +188,12 @@ def elements(root: Link, fetch: Fetch, *, start: int = 0, stop: int | None = Non
     unchecked list sets a `stop`. Raises NotFound, Refused.
     """
     stop = MAX_ELEMENTS if stop is None else stop
-    todo: list[tuple[bytes, int, int | None]] = [(root.id, 0, None)]  # id, elements before it, the level that is due
+    todo: list[tuple[bytes, int, tuple[int, int] | None]] = [(root.id, 0, None)]  # id, elements before it, level and elements that are due
     while todo:
-        at, before, level = todo.pop()
+        at, before, due = todo.pop()
         node = _fetch_node(at, fetch)
-        if level is not None and node.level != level:
-            raise _wrong(at, f"is of level {node.level} where {level} is due")
+        if due is not None and (node.level, node.total) != due:
+            raise _wrong(at, f"is of level {node.level} and has {node.total} elements where {due[0]} and {due[1]} are due")
         if isinstance(node, Leaf):
             raws = node.raws[max(start - before, 0) : max(stop - before, 0)]
             yield from map(link_from_raw, reversed(raws) if reverse else raws)
@@ -201,7 +201,7 @@ def elements(root: Link, fetch: Fetch, *, start: int = 0, stop: int | None = Non
         wanted = []
         for below, raw in zip(node.counts, node.raws, strict=True):
             if before < stop and before + below > start:
-                wanted.append((raw[1:], before, node.level - 1))
+                wanted.append((raw[1:], before, (node.level - 1, below)))
             before += below
         todo += wanted if reverse else reversed(wanted)
 

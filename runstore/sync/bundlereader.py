@@ -6,8 +6,10 @@ from bisect import bisect_left
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING
 
-from runstore.errors import Damaged, InvalidInput, NotFound
-from runstore.model.ids import ID_BYTES, Link, Object
+from runstore.errors import Damaged, InvalidInput, NotFound, Refused
+from runstore.model.ids import ID_BYTES, Kind, Link, Object
+from runstore.model.nodes import decode_node
+from runstore.model.objects import verify_body
 from runstore.store.checks import Unreadable
 from runstore.store.protocol import LANE_SHIFT, StoredFrame
 
@@ -15,6 +17,8 @@ if TYPE_CHECKING:
     from runstore.sync.bundlestore import BundleStore
 
 _SEQUENCE = (1 << LANE_SHIFT) - 1
+_FEW_ELEMENTS, _MOST_REPEATED = 100_000, 64
+"""A list of more elements than these, and than so many times the objects of its bundle, is not read: six nodes can spell 2**32."""
 
 
 class Tables:
@@ -48,8 +52,27 @@ class BundleReader:
         return self._address(number), found
 
     def _object(self, number: int) -> Object:
+        """Return an object, its body checked when it is first read: anybody may write the file, and readers trust what a store holds."""
         place = self._store.pack.index.place(number)
-        return self._store.segment(place.frame).make(place.position)
+        found = self._store.segment(place.frame).make(place.position)
+        if not self._store.checked[number]:
+            self._check(found)
+            self._store.checked[number] = True
+        return found
+
+    def _check(self, obj: Object) -> None:
+        try:
+            verify_body(obj.kind, obj.body)
+        except Refused as error:
+            raise self._damaged(obj, str(error)) from error
+        if obj.kind == Kind.LIST:
+            total = decode_node(obj.body).total
+            if total > max(_FEW_ELEMENTS, _MOST_REPEATED * len(self._store.pack.index)):
+                raise self._damaged(obj, f"a list of {total:,} elements, in a bundle of {len(self._store.pack.index):,} objects")
+
+    def _damaged(self, obj: Object, fact: str) -> Damaged:
+        hint = "it was not written by runstore: `runstore bundle verify` tells what is wrong with it"
+        return Damaged(f"{self._store.path}: the object {obj.link}: {fact}", hint=hint)
 
     def _address(self, number: int) -> int:
         return self._store.pack.index.headers[self._store.pack.index.place(number).frame].lane << LANE_SHIFT | number + 1

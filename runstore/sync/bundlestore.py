@@ -39,6 +39,7 @@ class BundleStore:
         except Refused as error:
             self._file.close()
             raise Refused(f"{path}: {error}", hint=error.hint, kind=error.kind) from error
+        self.checked = bytearray(len(self.pack.index))
         self.numbers = {own: number for number, own in enumerate(self.pack.index.ids())}
         self._tables = Tables(_refs_table(self.header))
         self._derived = frozenset(table.name for table in tables if table.derived)

@@ -19,6 +19,7 @@ MOST_BODY = 1 << 30
 GRACE_SECONDS = 30.0
 _IDLE_SECONDS = 300.0
 _PIECE = 64 << 10
+_MOST_AHEAD = 4 << 20
 
 
 class Server:
@@ -62,8 +63,10 @@ class Server:
         finally:
             self._connections.discard(connection)
             writer.close()
-            with contextlib.suppress(ConnectionError, TimeoutError):
+            try:
                 await asyncio.wait_for(writer.wait_closed(), 5)
+            except (ConnectionError, TimeoutError):
+                writer.transport.abort()  # what a client does not read is not kept for it
 
 
 class _Refusal(Exception):
@@ -88,6 +91,7 @@ class _Connection:
         self._protocol = h11.Connection(h11.SERVER, max_incomplete_event_size=_PIECE)
         self._idle = True
         self._last = False
+        self._no_body = False
 
     def finish(self) -> None:
         """Take no further request."""
@@ -115,7 +119,7 @@ class _Connection:
 
     async def chunk(self, data: bytes) -> None:
         """See `Answering`."""
-        if data:
+        if data and not self._no_body:
             await self._send(h11.Data(data=data))
 
     async def _next(self) -> bool:
@@ -132,10 +136,19 @@ class _Connection:
         if asked is None:
             return False
         self._idle = False
+        self._no_body = asked.method == "HEAD"
         try:
             await self._watched(asked)
+        except (ConnectionError, TimeoutError):
+            raise
         except RunstoreError as error:  # a handler that was told to raise: the call is not let through
             await self._refuse(500, f"runstore: {error}")
+            return False
+        except (h11.LocalProtocolError, UnicodeError) as error:
+            await self._refuse(502, f"the answer cannot be passed on: {error}")
+            return False
+        except Exception as error:  # noqa: BLE001 - whatever a call meets, its client is told and the others go on
+            await self._refuse(500, f"runstore: {type(error).__name__}: {error}")
             return False
         try:
             await self._send(h11.EndOfMessage())
@@ -167,10 +180,12 @@ class _Connection:
             raise ConnectionResetError("the client went away") from None
 
     async def _gone(self) -> None:
-        """Return when the client has closed the connection; what it sends before its answer is kept for the next request."""
-        while True:
-            data = await self._reader.read(_PIECE)
-            if not data:
+        """Return when the client has closed the connection; what it sends before its answer is kept for the next request, within bounds."""
+        left = _MOST_AHEAD
+        while data := await self._reader.read(_PIECE):
+            left -= len(data)
+            if left < 0:
+                self._writer.transport.abort()
                 return
             self._protocol.receive_data(data)
 
@@ -216,4 +231,8 @@ def _asked(head: h11.Request, body: bytes) -> Asked:
     target = head.target.decode("latin-1")
     if not target.startswith("/"):
         raise _Refusal(400, "this is a proxy for one service, and no forward proxy: give it as the base URL")
+    if "#" in target or not {".", ".."}.isdisjoint(target.partition("?")[0].split("/")):
+        raise _Refusal(400, "the target of a request has no fragment, and no part . or .. that leads out of the service's path")
+    if {b"content-length", b"transfer-encoding"} <= {name for name, _ in head.headers}:
+        raise _Refusal(400, "a request has a length or a transfer encoding, not both: who reads it otherwise takes its body for a request")
     return Asked(head.method.decode("ascii"), target, headers, body)

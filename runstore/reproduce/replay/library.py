@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any, NamedTuple
 
 from runstore.capture.codecs import Answer, Codec, codec_for, older_versions
 from runstore.capture.codecs.tool_call import TOOL
 from runstore.capture.tap.handler import Call
-from runstore.errors import InvalidInput, NotRecorded
+from runstore.errors import InvalidInput, LimitExceeded, NotRecorded
 from runstore.model.executions import Execution, decode_execution
-from runstore.model.ids import Link, Object
+from runstore.model.ids import ID_BYTES, Kind, Link, Object
+from runstore.model.lists import elements
 from runstore.model.run import Run
 from runstore.repo import Repo
 from runstore.reproduce.recorded import blobs
@@ -23,6 +24,7 @@ from runstore.runs.lookup import executions_of, runs_of_request
 from runstore.runs.view import ExecutionView, read_content
 
 _KEPT_BYTES = 16 << 20
+_MOST_BYTES = 1 << 28
 
 
 def is_answer(execution: Execution) -> bool:
@@ -95,7 +97,7 @@ class Library:
             raise NotRecorded(fact, hint="--choice latest answers every call", kind="not-recorded")
         response = self._response(asked, *chosen)
         if response is None:
-            fact = f"the answer {chosen[0].link.hex[:12]} cannot be given in the form asked for: {asked.codec.name} makes no such stream"
+            fact = f"the answer {chosen[0].link.hex[:12]} cannot be given in the form asked for: {asked.codec.name} writes none such"
             raise NotRecorded(fact, hint="record the call in this form, too", kind="no-such-form")
         return Hit(chosen[0].link, response, tuple(sorted(names)))
 
@@ -137,11 +139,11 @@ class Library:
             return found
         fetch = self._repo.fetch
         view = ExecutionView(obj, execution, fetch)
-        output = None if execution.output is None else read_content(execution.output, fetch)
+        output = _output(execution.output, fetch)
         runtime = view.run["runtime"] if view.run is not None else None
         answer = Answer(
             str(execution.status),
-            list(output) if output is not None and not isinstance(output, str | bytes | dict | int | float) else output,
+            output,
             runtime if isinstance(runtime, dict) else None,
             dict(execution.usage) if execution.usage is not None else None,
             view.response,
@@ -169,3 +171,17 @@ class Library:
         return NotRecorded(
             f"{fact}; the nearest is {found.execution.hex[:12]}, which differs in {found.text}", hint="--mode auto records it"
         )
+
+
+def _output(link: Link | None, fetch: Callable[[bytes], Object]) -> Any:
+    """Return an answer, its messages read. Raises LimitExceeded for more than an answer has: a list may repeat its elements without end."""
+    if link is None or link.kind != Kind.LIST:
+        return None if link is None else read_content(link, fetch)
+    found: list[Any] = []
+    size = 0
+    for element in elements(link, fetch):
+        size += len(fetch(element.id).body) + ID_BYTES
+        if size > _MOST_BYTES:
+            raise LimitExceeded(f"the answer {link.hex[:12]} has more than {_MOST_BYTES >> 20} MiB, and is not read", kind="limit-exceeded")
+        found.append(read_content(element, fetch))
+    return found

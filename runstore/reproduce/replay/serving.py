@@ -5,6 +5,7 @@ What a codec cannot write in the form that was asked for is None, and so a miss.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
@@ -12,12 +13,15 @@ from runstore.capture.codecs import Answer, Codec
 from runstore.capture.codecs.framing import json_bytes
 from runstore.capture.codecs.restream import STREAMS
 from runstore.capture.codecs.tool_call import TOOL
-from runstore.errors import InvalidInput
+from runstore.errors import InvalidInput, RunstoreError
 from runstore.model.ids import Link
 
 JSON = "application/json"
 _ALWAYS_STREAMS = frozenset(("ollama.chat", "ollama.generate"))  # unless a request says `stream: false`
 _COUNTS_WHEN_ASKED = frozenset(("openai.chat", "openai.completions"))
+_OWN = frozenset(("connection", "content-encoding", "content-length", "content-type", "trailer", "transfer-encoding", "upgrade"))
+_NAME = re.compile(r"[-!#$%&'*+.^_`|~0-9A-Za-z]+")
+_VALUE = re.compile(r"(?:[\x21-\x7e\x80-\xff](?:[\t\x20-\x7e\x80-\xff]*[\x21-\x7e\x80-\xff])?)?")
 _STREAMING = (":streamGenerateContent", ":streamRawPredict", "/converse-stream", "/invoke-with-response-stream")
 
 
@@ -56,12 +60,21 @@ def form_of(codec: Codec, url: str, wire: Mapping[str, Any]) -> Form:
 def served(codec: Codec, answer: Answer, form: Form, blob: Callable[[Link], bytes]) -> Served | None:
     """Return the response that a recorded answer gives in a form; None if it cannot be written."""
     try:
-        body = codec.rebuild_response(answer, blob)
+        return _served(codec, answer, form, blob)
     except InvalidInput:
         return None
+    except RunstoreError:
+        raise
+    except (ArithmeticError, AttributeError, LookupError, RecursionError, TypeError, ValueError):
+        return None  # no answer that the codec took apart: recordings and bundles are files that anybody can write
+
+
+def _served(codec: Codec, answer: Answer, form: Form, blob: Callable[[Link], bytes]) -> Served | None:
+    body = codec.rebuild_response(answer, blob)
     headers = _headers(answer)
     if not form.streamed:
-        return Served(JSON, json_bytes(body), answer.response["status"] if codec is TOOL else 200, headers)
+        status = answer.response["status"] if codec is TOOL else 200
+        return Served(JSON, json_bytes(body), status, headers) if 200 <= status < 600 else None
     if form.array:
         return Served(JSON, json_bytes([body]), 200, headers)
     if not form.counted:
@@ -73,5 +86,9 @@ def served(codec: Codec, answer: Answer, form: Form, blob: Callable[[Link], byte
 
 
 def _headers(answer: Answer) -> tuple[tuple[str, str], ...]:
+    """Return the recorded headers, but for what the response has of its own, and what no header can be: a recording is a file like any."""
     kept = answer.response.get("headers")
-    return tuple((name, str(value)) for name, value in kept.items() if name != "content-type") if isinstance(kept, dict) else ()
+    found = kept.items() if isinstance(kept, dict) else ()
+    return tuple(
+        (name, str(value)) for name, value in found if name.lower() not in _OWN and _NAME.fullmatch(name) and _VALUE.fullmatch(str(value))
+    )
