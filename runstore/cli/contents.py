@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Any
 
 from runstore.cli import times
 from runstore.errors import LimitExceeded
+from runstore.model.elements import count, elements
 from runstore.model.encoding import decode
 from runstore.model.executions import decode_execution
 from runstore.model.ids import Kind, Link
-from runstore.model.lists import count, elements
 from runstore.model.slots import CORE_SLOTS, FURTHER_SLOTS
 from runstore.model.trees import ABSENT, SlotState, decode_tree
 

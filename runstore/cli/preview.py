@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Any
 
 from runstore.cli import safe
 from runstore.cli.output import clip, count, display_width, size
+from runstore.model.elements import count as count_elements
+from runstore.model.elements import element
 from runstore.model.encoding import decode
 from runstore.model.ids import Kind, Link
-from runstore.model.lists import count as count_elements
-from runstore.model.lists import element
 from runstore.model.trees import decode_tree
 from runstore.query.content import as_json, bytes_line, label_of, readable, role_of, text_of, tool_name
 from runstore.query.summary import Tokens

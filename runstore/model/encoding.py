@@ -14,7 +14,7 @@ from typing import Any
 import msgpack
 
 from runstore.errors import InvalidInput, Refused
-from runstore.model.general import ANY_KIND, CONTENT, EXT_INT, EXT_LINK, EXT_TEXT, Encoded, GeneralEncoder
+from runstore.model.heads import ANY_KIND, CONTENT, EXT_INT, EXT_LINK, EXT_TEXT, Encoded
 from runstore.model.ids import ID_BYTES, LINK_BYTES, Kind, Link, link_from_raw
 from runstore.model.limits import MAX_BODY, MAX_DEPTH, MAX_NODES
 from runstore.model.scalars import int_from_digits, text_from_wtf8
@@ -35,6 +35,8 @@ def encode(value: Any, *, max_depth: int = MAX_DEPTH, path: str = "", links: fro
     body = pack_plain(value, max_depth, links)
     if body is not None:
         return Encoded(body, ())
+    from runstore.model.general import GeneralEncoder  # most values need none
+
     return GeneralEncoder(max_depth=max_depth, path=path, links=links).encode(value)
 
 
@@ -132,6 +134,8 @@ def decode(
     value = _unpack(body, read)
     again = pack_plain(value, max_depth, links)
     if again is None:
+        from runstore.model.general import GeneralEncoder
+
         try:
             again = GeneralEncoder(max_depth=max_depth, path="", links=links, known=known).encode(value).body
         except InvalidInput as error:

@@ -8,14 +8,14 @@ Source: docs/spec/identity.md, "Executions".
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
+from functools import lru_cache
 from itertools import pairwise
 from operator import itemgetter
 from typing import TYPE_CHECKING, Any
 
 from runstore.errors import InvalidInput, LimitExceeded, Refused
 from runstore.model.encoding import ANY_KIND, decode, decode_trusted, raws_trusted
-from runstore.model.forms import Forms
-from runstore.model.general import LINK_HEAD, array_head, map_head, pack_int, pack_text
+from runstore.model.heads import LINK_HEAD, array_head, map_head, pack_int, pack_text
 from runstore.model.ids import ID_BYTES, Kind, Link, Object, make_object
 from runstore.model.limits import MAX_DEPTH, MAX_NODES
 from runstore.model.scalars import LEAST_INT, MOST_INT
@@ -23,6 +23,7 @@ from runstore.model.settings import check_normal, encode_settings, normalise
 from runstore.tuples import NamedTuple
 
 if TYPE_CHECKING:
+    from runstore.model.forms import Forms
     from runstore.model.shapes import Shape
 
 STATUSES = ("ok", "error", "partial", "interrupted", "merge")
@@ -60,7 +61,6 @@ _FIELDS = Execution._fields
 _KEYS = tuple(sorted(_FIELDS))
 _new: Any = tuple.__new__  # the constructor of a named tuple is a Python function
 _KNOWN = frozenset(_KEYS)
-_FORMS = Forms(_FIELDS)
 _EMPTY: dict[str, Any] = dict.fromkeys(_FIELDS)  # in the order of the fields
 _by_key = itemgetter(*[_FIELDS.index(key) for key in _KEYS])
 _EXACT = frozenset((str, int, Link))
@@ -147,21 +147,28 @@ def decode_execution(body: bytes, *, take: Callable[[bytes], object] | None = No
 
 def open_execution(body: bytes, *, max_depth: int = MAX_DEPTH) -> tuple[Execution, list[bytes]]:
     """Return the execution of a body, strictly, and all its links as 33 bytes each, in their order. Raises Refused."""
-    known = _FORMS.read(body) if max_depth > 1 else None  # what has a form is a map with an array in it
+    known = _forms().read(body) if max_depth > 1 else None  # what has a form is a map with an array in it
     if known is not None:
         return _new(Execution, known[0]), known[1]
     raws: list[bytes] = []
     value = decode(body, take=raws.append, max_depth=max_depth)
     check_normal(value)
     _check(value)
-    _FORMS.learn(value)
+    _forms().learn(value)
     return _execution(value), raws
+
+
+@lru_cache(1)
+def _forms() -> Forms:
+    from runstore.model.forms import Forms  # what reads few executions need not wait for it
+
+    return Forms(_FIELDS)
 
 
 def execution_links(body: bytes) -> Sequence[bytes]:
     """Return all links of an execution's body as 33 bytes each. It was verified when it entered the store."""
-    raws = _FORMS.links(body)
-    if raws is None and _FORMS.tries():  # so that a process that only reads learns forms too
+    raws = _forms().links(body)
+    if raws is None and _forms().tries():  # so that a process that only reads learns forms too
         return open_execution(body)[1]
     return raws_trusted(body) if raws is None else raws
 

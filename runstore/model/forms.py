@@ -10,7 +10,7 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from runstore.model.general import LINK_HEAD, array_head, map_head, pack_text
+from runstore.model.heads import LINK_HEAD, array_head, map_head, pack_text
 from runstore.model.ids import Kind, Link
 from runstore.tuples import NamedTuple
 

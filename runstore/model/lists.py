@@ -8,11 +8,11 @@ Source: docs/spec/identity.md, "Lists".
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable
 
-from runstore.errors import InvalidInput, NotFound, Refused
+from runstore.errors import InvalidInput
+from runstore.model.elements import Fetch, count, element, elements, fetch_node, wrong
 from runstore.model.ids import LINK_BYTES, Kind, Link, Object, link_from_raw, make_object
-from runstore.model.limits import MAX_ELEMENTS
 from runstore.model.nodes import LEAST, Inner, Leaf, Node, closes, decode_node, inner_body, leaf_body
 from runstore.tuples import NamedTuple
 
@@ -20,8 +20,6 @@ __all__ = [
     "BuiltList", "Fetch", "Inner", "Leaf", "ListBuilder", "Node", "Structure",
     "build", "check_structure", "count", "decode_node", "element", "elements",
 ]  # fmt: skip
-
-Fetch = Callable[[bytes], Object]
 
 _LIST = bytes((Kind.LIST,))
 
@@ -169,61 +167,6 @@ def build(links: Iterable[Link | bytes]) -> BuiltList:
     return builder.state()
 
 
-def _fetch_node(id: bytes, fetch: Fetch) -> Node:
-    found = fetch(id)
-    if found.kind != Kind.LIST:
-        raise Refused(f"list:{id.hex()} is a {Kind(found.kind).label}", kind="bad-list")
-    return decode_node(found.body)
-
-
-def count(root: Link, fetch: Fetch) -> int:
-    """Return the number of elements of a list from its root alone. Raises NotFound, Refused."""
-    return _fetch_node(root.id, fetch).total
-
-
-def elements(root: Link, fetch: Fetch, *, start: int = 0, stop: int | None = None, reverse: bool = False) -> Iterator[Link]:
-    """Yield the elements from `start` up to `stop` (both from 0, at most the count), or the same ones from the last to the first.
-
-    Only nodes over what is yielded are fetched. A list of few nodes can have 2**32 elements: whoever takes them all from an
-    unchecked list sets a `stop`. Raises NotFound, Refused.
-    """
-    stop = MAX_ELEMENTS if stop is None else stop
-    todo: list[tuple[bytes, int, tuple[int, int] | None]] = [(root.id, 0, None)]  # id, elements before it, level and elements that are due
-    while todo:
-        at, before, due = todo.pop()
-        node = _fetch_node(at, fetch)
-        if due is not None and (node.level, node.total) != due:
-            raise _wrong(at, f"is of level {node.level} and has {node.total} elements where {due[0]} and {due[1]} are due")
-        if isinstance(node, Leaf):
-            raws = node.raws[max(start - before, 0) : max(stop - before, 0)]
-            yield from map(link_from_raw, reversed(raws) if reverse else raws)
-            continue
-        wanted = []
-        for below, raw in zip(node.counts, node.raws, strict=True):
-            if before < stop and before + below > start:
-                wanted.append((raw[1:], before, (node.level - 1, below)))
-            before += below
-        todo += wanted if reverse else reversed(wanted)
-
-
-def element(root: Link, index: int, fetch: Fetch) -> Link:
-    """Return one element, counted from 0, or from the end where `index` is negative. One node a level is fetched. Raises NotFound."""
-    node = _fetch_node(root.id, fetch)
-    at = index + node.total if index < 0 else index
-    if not 0 <= at < node.total:
-        raise NotFound(f"the list has {node.total} elements and no element {index}", kind="no-element")
-    while isinstance(node, Inner):
-        child = 0
-        while at >= node.counts[child]:
-            at -= node.counts[child]
-            child += 1
-        parent, digest = node, node.raws[child][1:]
-        node = _fetch_node(digest, fetch)
-        if node.level != parent.level - 1 or node.total != parent.counts[child]:
-            raise _wrong(digest, "is not the node that its parent describes")
-    return link_from_raw(node.raws[at])
-
-
 class Structure(NamedTuple):
     """What the structure check found: elements, distinct nodes, and whether every element is a value."""
 
@@ -253,7 +196,7 @@ def check_structure(root: Link, fetch: Fetch) -> Structure:
         if at not in seen:
             node = waiting.pop(at, None)
             if node is None:
-                node = _fetch_node(at, fetch)
+                node = fetch_node(at, fetch)
                 missing = [] if isinstance(node, Leaf) else [raw[1:] for raw in dict.fromkeys(node.raws) if raw[1:] not in seen]
                 if missing:
                     waiting[at] = node
@@ -263,7 +206,7 @@ def check_structure(root: Link, fetch: Fetch) -> Structure:
         todo.pop()
     top = seen[root.id]
     if top.lone:
-        raise _wrong(root.id, "is a root of one child")
+        raise wrong(root.id, "is a root of one child")
     return Structure(top.total, len(seen), top.only_values)
 
 
@@ -272,7 +215,7 @@ def _check_node(id: bytes, node: Node, seen: dict[bytes, _Seen]) -> _Seen:
     raws = node.raws
     for place in range(LEAST, len(raws)):
         if closes(place, raws[place - 1]):
-            raise _wrong(id, f"goes on after item {place}, which closes it")
+            raise wrong(id, f"goes on after item {place}, which closes it")
     closed = bool(raws) and closes(len(raws), raws[-1])
     if isinstance(node, Leaf):
         return _Seen(0, len(raws), closed, all(raw[0] == Kind.VALUE for raw in raws), lone=False)
@@ -280,15 +223,11 @@ def _check_node(id: bytes, node: Node, seen: dict[bytes, _Seen]) -> _Seen:
     for number, (below, raw) in enumerate(zip(node.counts, raws, strict=True)):
         child = seen[raw[1:]]
         if child.level != node.level - 1:
-            raise _wrong(id, f"is of level {node.level} and has a child of level {child.level}")
+            raise wrong(id, f"is of level {node.level} and has a child of level {child.level}")
         if not child.total or child.total != below:
-            raise _wrong(id, f"claims {below} elements below a child that has {child.total}")
+            raise wrong(id, f"claims {below} elements below a child that has {child.total}")
         if number < last and not child.ends:
-            raise _wrong(id, f"has a child ({number}) that is not closed and not the last")
+            raise wrong(id, f"has a child ({number}) that is not closed and not the last")
     children = [seen[raw[1:]] for raw in raws]
     only_values = all(child.only_values for child in children)
     return _Seen(node.level, node.total, closed and children[-1].ends, only_values, lone=not last)
-
-
-def _wrong(id: bytes, fact: str) -> Refused:
-    return Refused(f"list:{id.hex()} {fact}", kind="bad-list-structure")

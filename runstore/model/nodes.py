@@ -12,7 +12,7 @@ from struct import Struct
 from typing import Any
 
 from runstore.errors import Refused
-from runstore.model.general import LINK_HEAD, array_head, pack_int
+from runstore.model.heads import LINK_HEAD, array_head, pack_int
 from runstore.model.ids import Kind, Link, link_from_raw
 from runstore.model.limits import MAX_ELEMENTS
 from runstore.tuples import NamedTuple

@@ -12,7 +12,7 @@ from typing import Any
 from runstore.errors import Refused
 from runstore.model.encoding import decode_trusted, decode_value, raws_trusted
 from runstore.model.executions import Execution, decode_execution, execution_links, open_execution
-from runstore.model.general import LINK_HEAD
+from runstore.model.heads import LINK_HEAD
 from runstore.model.ids import Kind, Link, Object
 from runstore.model.limits import MAX_BLOB, MAX_DEPTH
 from runstore.model.lists import Fetch, check_structure

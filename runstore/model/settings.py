@@ -11,7 +11,6 @@ from typing import Any
 
 from runstore.errors import Refused
 from runstore.model.encoding import CONTENT, Encoded, decode, encode, pack_plain
-from runstore.model.general import GeneralEncoder
 from runstore.model.ids import Kind, Link
 from runstore.model.limits import MAX_DEPTH
 from runstore.model.scalars import join_surrogates
@@ -25,6 +24,8 @@ def encode_settings(value: Any, *, max_depth: int = MAX_DEPTH, path: str = "", l
     body = pack_plain(value, max_depth)
     if body is None:
         # The general encoder finds what is wrong, and bounds the depth before `normalise` goes down.
+        from runstore.model.general import GeneralEncoder
+
         GeneralEncoder(max_depth=max_depth, path=path, links=links).encode(value)
     elif is_normal(value):
         return Encoded(body, ())

@@ -11,7 +11,7 @@ from operator import itemgetter
 from struct import Struct
 from typing import Any
 
-from runstore.model.general import LINK_HEAD, array_head, map_head, pack_text
+from runstore.model.heads import LINK_HEAD, array_head, map_head, pack_text
 from runstore.model.ids import ID_BYTES, Kind, Link
 
 _BEFORE_ID = len(LINK_HEAD) + 1  # the kind stands between the head and the id

@@ -14,7 +14,7 @@ from operator import itemgetter
 from typing import Any
 
 from runstore.errors import InvalidInput, LimitExceeded, Refused
-from runstore.model.general import LINK_HEAD, array_head, pack_text
+from runstore.model.heads import LINK_HEAD, array_head, pack_text
 from runstore.model.ids import ID_BYTES, Kind, Link, Object, make_object
 from runstore.model.limits import MAX_SLOTS
 

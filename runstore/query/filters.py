@@ -9,9 +9,9 @@ from collections.abc import Callable, Iterable
 from typing import Any, NamedTuple
 
 from runstore.errors import InvalidInput, NotFound
+from runstore.model.elements import count
 from runstore.model.executions import STATUSES, Execution
 from runstore.model.ids import Kind, Link
-from runstore.model.lists import count
 from runstore.model.trees import SlotState, decode_tree_trusted
 from runstore.query.paths import OWN_FIELDS, Fetch, follow, parse_path
 from runstore.query.summary import Summaries

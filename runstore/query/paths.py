@@ -11,9 +11,9 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any
 
 from runstore.errors import InvalidInput, NotFound
+from runstore.model.elements import count, element
 from runstore.model.encoding import decode_trusted
 from runstore.model.ids import Kind, Link, Object
-from runstore.model.lists import count, element
 from runstore.model.trees import SlotState, decode_tree_trusted
 from runstore.query.near import brief, near_hint
 from runstore.tuples import NamedTuple

@@ -9,10 +9,10 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from runstore.errors import NotFound
+from runstore.model.elements import count
 from runstore.model.encoding import decode_trusted
 from runstore.model.executions import Execution, decode_execution_trusted
 from runstore.model.ids import Kind, Link, Object
-from runstore.model.lists import count
 from runstore.model.slots import is_run
 from runstore.model.trees import SlotState, decode_tree_trusted
 from runstore.query.content import bytes_line, decoded, last_line, one_line, text_of

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from runstore.errors import Damaged, Refused
 from runstore.model.encoding import ANY_KIND, decode_trusted, encode
-from runstore.model.general import LINK_HEAD, array_head, pack_int, pack_text
+from runstore.model.heads import LINK_HEAD, array_head, pack_int, pack_text
 from runstore.model.ids import LINK_BYTES, Link
 from runstore.refs.refs import REFLOG, STATE
 from runstore.tuples import NamedTuple

@@ -12,10 +12,10 @@ from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 from runstore.errors import Damaged
+from runstore.model.elements import elements
 from runstore.model.encoding import decode_trusted
 from runstore.model.executions import decode_execution_trusted
 from runstore.model.ids import Kind, Link
-from runstore.model.lists import elements
 from runstore.model.slots import CORE_SLOTS, FURTHER_SLOTS
 from runstore.model.trees import UNKNOWN, Slot, SlotState, decode_tree_trusted
 from runstore.runs.lookup import executions_of

@@ -10,10 +10,10 @@ from functools import cached_property
 from typing import Any, overload
 
 from runstore.errors import NotFound
+from runstore.model.elements import count, element, elements
 from runstore.model.encoding import decode
 from runstore.model.executions import Execution
 from runstore.model.ids import Id, Kind, Link, Object
-from runstore.model.lists import count, element, elements
 from runstore.model.slots import request_id
 from runstore.model.trees import SlotState, decode_tree
 

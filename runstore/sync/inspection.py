@@ -13,7 +13,7 @@ from typing import Any
 from runstore.errors import InvalidInput, Refused
 from runstore.model.encoding import decode_value
 from runstore.model.executions import Execution
-from runstore.model.general import LINK_HEAD
+from runstore.model.heads import LINK_HEAD
 from runstore.model.ids import Kind, Link, Object, link_from_raw
 from runstore.model.lists import decode_node
 from runstore.model.nodes import Inner, Leaf

@@ -7,7 +7,8 @@ from typing import Any
 
 from hypothesis import strategies as st
 
-from runstore.model.general import ANY_KIND, CONTENT, GeneralEncoder
+from runstore.model.general import GeneralEncoder
+from runstore.model.heads import ANY_KIND, CONTENT
 from runstore.model.ids import Kind, Link
 from runstore.model.scalars import join_surrogates
 

@@ -13,7 +13,7 @@ from runstore.errors import Refused
 from runstore.model.digest import checksum
 from runstore.model.encoding import encode
 from runstore.model.executions import make_merge
-from runstore.model.general import LINK_HEAD
+from runstore.model.heads import LINK_HEAD
 from runstore.model.ids import Kind, Link, Object, make_object
 from runstore.model.lists import build
 from runstore.model.nodes import inner_body, leaf_body

@@ -19,7 +19,6 @@ from runstore.errors import Damaged, Refused, RunstoreError, Unavailable
 from runstore.store.cache import Known, SegmentCache
 from runstore.store.lmdb.errors import code, is_read_only, translate
 from runstore.store.lmdb.header import Head, read_head
-from runstore.store.lmdb.lockfile import reserve
 from runstore.store.table import Table
 from runstore.tuples import NamedTuple
 
@@ -236,7 +235,9 @@ def _open_raw(path: str, settings: Settings, *, writable: bool, lock: bool) -> l
     options.update(max_readers=MAX_READERS, max_spare_txns=0, readahead=False, sync=settings.durable, metasync=settings.durable)
     # py-lmdb carries two engines; a variable of the environment must not choose the other.
     options["lib_version"] = 0
-    if lock:
+    if lock and not os.path.exists(path + "-lock"):
+        from runstore.store.lmdb.lockfile import reserve  # the file is there nearly always
+
         try:
             reserve(path, FILE_MODE)
         except OSError as error:

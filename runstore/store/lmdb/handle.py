@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 from _thread import RLock, allocate_lock  # `threading` takes a millisecond to import
 from collections.abc import Iterable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import lmdb
 
@@ -18,8 +18,10 @@ from runstore.store import directory as place
 from runstore.store.lmdb.env import MOVED_KEY, Env, Settings, create_env, open_env, remove_file
 from runstore.store.lmdb.errors import translate
 from runstore.store.lmdb.fork import INHERITED, on_fork
-from runstore.store.lmdb.lock import WriteLock
 from runstore.store.table import Table
+
+if TYPE_CHECKING:
+    from runstore.store.lmdb.lock import WriteLock
 
 # A process that read CURRENT just before a rewrite finds its data file gone and reads again; more often than this it is not chance.
 _ATTEMPTS = 20
@@ -34,7 +36,6 @@ class Handle:
         self.directory = directory
         self.settings = settings
         self.timeout = 30.0
-        self.lock = WriteLock(os.path.join(directory, place.LOCK))
         self.tables: dict[str, Table] = {}
         self.stores = 0
         self._begun = 0
@@ -42,6 +43,16 @@ class Handle:
         self._env: Env | None = None
         self._closed = False
         self._guard = RLock()
+
+    @property
+    def lock(self) -> WriteLock:
+        """The lock that writers take, made when it is first asked for: what only reads needs none."""
+        made: WriteLock | None = self.__dict__.get("_lock")
+        if made is None:
+            from runstore.store.lmdb.lock import WriteLock
+
+            made = self.__dict__.setdefault("_lock", WriteLock(os.path.join(self.directory, place.LOCK)))  # threads get the same one
+        return made
 
     def open(self, tables: Iterable[Table], *, writable: bool, timeout: float) -> None:
         """Open the data file in force, or add tables and the right to write to what is open. Raises what opening raises."""
@@ -289,7 +300,8 @@ class Handle:
             env, self._env = self._env, None
             if env is not None:
                 env.close()
-            self.lock.close()
+            if "_lock" in self.__dict__:
+                self.lock.close()
 
 
 _HANDLES: dict[str, Handle] = {}
