@@ -73,6 +73,8 @@ _LINKS = {
     "response": frozenset((Kind.VALUE,)),
     "wire": frozenset((Kind.VALUE,)),
 }
+_FEW = 16  # executions, decoded strictly: a command that reads no more makes no patterns of their forms, which takes longer than all else
+_opened = 0
 _shapes: dict[int, Shape] = {}  # by the length of a body
 _sizes: set[int] = set()
 _MOST_SHAPES = 64
@@ -147,20 +149,24 @@ def decode_execution(body: bytes, *, take: Callable[[bytes], object] | None = No
 
 def open_execution(body: bytes, *, max_depth: int = MAX_DEPTH) -> tuple[Execution, list[bytes]]:
     """Return the execution of a body, strictly, and all its links as 33 bytes each, in their order. Raises Refused."""
-    known = _forms().read(body) if max_depth > 1 else None  # what has a form is a map with an array in it
+    global _opened
+    _opened += 1
+    forms = _forms() if _opened > _FEW else None
+    known = forms.read(body) if forms and max_depth > 1 else None  # what has a form is a map with an array in it
     if known is not None:
         return _new(Execution, known[0]), known[1]
     raws: list[bytes] = []
     value = decode(body, take=raws.append, max_depth=max_depth)
     check_normal(value)
     _check(value)
-    _forms().learn(value)
+    if forms:
+        forms.learn(value)
     return _execution(value), raws
 
 
 @lru_cache(1)
 def _forms() -> Forms:
-    from runstore.model.forms import Forms  # what reads few executions need not wait for it
+    from runstore.model.forms import Forms
 
     return Forms(_FIELDS)
 
