@@ -24,7 +24,7 @@ from runstore.errors import InvalidInput, NotRecorded
 from runstore.model.run import Run
 from runstore.repo import Repo
 from runstore.reproduce.replay.choosing import Choice, Chooser, parse_choice
-from tests.reproduce.calls import URL, body_of, chat, completion, record
+from tests.reproduce.calls import HEADERS, URL, body_of, chat, completion, record
 from tests.reproduce.provider import provider
 
 httpx = pytest.importorskip("httpx", reason="httpx is not installed")
@@ -464,3 +464,33 @@ def test_recording_goes_on_where_a_replay_within_it_ends(repo: Repo, tmp_path: P
         runstore.uninstrument()
     with runstore.open(own) as made:
         assert len(list(made.log())) == 1
+
+
+@pytest.mark.parametrize("asynchronous", [False, True])
+def test_a_recording_transport_sends_nothing_where_calls_are_answered(repo: Repo, tmp_path: Path, asynchronous: bool) -> None:
+    """A transport that records is used without a client, so that no tap is above it: it is answered all the same."""
+    record(repo, chat(), completion("Four."))
+    transport = runstore.recording_transport(tmp_path / "own", asynchronous=asynchronous)
+
+    def asked(body: dict[str, Any]) -> Any:
+        request = httpx.Request("POST", URL, headers=HEADERS, content=body_of(body))
+        if not asynchronous:
+            response = transport.handle_request(request)
+            response.read()
+            return response
+
+        async def ask() -> Any:
+            response = await transport.handle_async_request(request)
+            await response.aread()
+            return response
+
+        return asyncio.run(ask())
+
+    with no_network(), runstore.replay(store=repo, strict=False):
+        assert text_of(asked(chat())) == "Four."
+        with pytest.raises(NotRecorded):
+            asked(chat("What is two and three?"))
+    if asynchronous:
+        asyncio.run(transport.aclose())
+    else:
+        transport.close()

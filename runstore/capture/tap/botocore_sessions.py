@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import threading
 from collections.abc import Callable, Iterable, Iterator
 from types import ModuleType
 from typing import Any
@@ -12,6 +13,7 @@ from runstore.capture.tap.handler import PASS, Call, Pairs, Reply, Turn, Watcher
 
 MODULES = ("botocore.httpsession",)
 METHOD = "send"
+_sending = threading.local()
 
 
 def patch(module: ModuleType) -> list[tuple[type, str]]:
@@ -21,7 +23,7 @@ def patch(module: ModuleType) -> list[tuple[type, str]]:
     if session is None or original is None or hasattr(original, "__runstore__"):
         return []
     wrapped = _tapped(original)
-    wrapped.__runstore__ = original
+    wrapped.__runstore__ = (wrapped, original)
     setattr(session, METHOD, wrapped)
     return [(session, METHOD)]
 
@@ -30,16 +32,16 @@ def _tapped(original: Callable[..., Any]) -> Any:
     @functools.wraps(original)
     def send(self: Any, request: Any) -> Any:
         handler = active()
-        if handler is None:
+        if handler is None or getattr(_sending, "request", None) is request:  # seen above somebody's patch between
             return original(self, request)
         call = Call(request.method, request.url, _pairs(request.headers), _body(request.body))
         turn = handler.start(call)
         if turn is PASS:
-            return original(self, request)
+            return _sent(original, self, request)
         if turn.reply is not None:
             return _replied(turn.reply, request)
         try:
-            response = original(self, request)
+            response = _sent(original, self, request)
         except BaseException as error:
             turn.failed(error)
             raise
@@ -47,6 +49,14 @@ def _tapped(original: Callable[..., Any]) -> Any:
         return response
 
     return send
+
+
+def _sent(original: Callable[..., Any], session: Any, request: Any) -> Any:
+    _sending.request = request
+    try:
+        return original(session, request)
+    finally:
+        _sending.request = None
 
 
 def _watch(turn: Turn, response: Any, *, streamed: bool) -> None:

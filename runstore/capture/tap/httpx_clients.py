@@ -16,7 +16,8 @@ from runstore.capture.tap.handler import PASS, Call, Handler, Pairs, Reply, Turn
 MODULES = ("httpx", "httpx2")
 METHOD = "_send_single_request"
 SEEN = "runstore.seen"
-"""Stands in a request's extensions once a handler has seen it, so that a recording transport below the tap lets it pass."""
+"""Stands in a request's extensions while it is sent by a handler's leave: what of ours is below, a recording transport or the tap itself
+where somebody has patched between, lets it pass."""
 
 
 def patch(module: ModuleType) -> list[tuple[type, str]]:
@@ -28,25 +29,27 @@ def patch(module: ModuleType) -> list[tuple[type, str]]:
         if client is None or original is None or hasattr(original, "__runstore__"):
             continue
         wrapped = wrap(streams(module), original)
-        wrapped.__runstore__ = original
+        wrapped.__runstore__ = (wrapped, original)
         setattr(client, METHOD, wrapped)
         done.append((client, METHOD))
     return done
 
 
-def restore(client: type, method: str) -> None:
-    """Undo a patch, unless somebody else has patched over it: then ours stays below and lets everything pass."""
-    found = client.__dict__.get(method)
-    original = getattr(found, "__runstore__", None)
-    if original is not None:
-        setattr(client, method, original)
+def restore(owner: type, method: str) -> bool:
+    """Undo a patch, unless somebody else has patched over it: then ours stays below and lets everything pass. True if it was undone."""
+    found = owner.__dict__.get(method)
+    ours, original = getattr(found, "__runstore__", (None, None))
+    if found is None or ours is not found:  # whoever wraps a function copies its attributes
+        return False
+    setattr(owner, method, original)
+    return True
 
 
 def _tapped(made: SimpleNamespace, original: Callable[..., Any]) -> Any:
     @functools.wraps(original)
     def _send_single_request(self: Any, request: Any) -> Any:
         handler = active()
-        if handler is None:
+        if handler is None or SEEN in request.extensions:
             return original(self, request)
         return through(handler, made, request, lambda: original(self, request), self)
 
@@ -57,7 +60,7 @@ def _tapped_async(made: SimpleNamespace, original: Callable[..., Any]) -> Any:
     @functools.wraps(original)
     async def _send_single_request(self: Any, request: Any) -> Any:
         handler = active()
-        if handler is None:
+        if handler is None or SEEN in request.extensions:
             return await original(self, request)
         return await through_async(handler, made, request, lambda: original(self, request), self)
 
@@ -68,14 +71,16 @@ def through(handler: Handler, made: SimpleNamespace, request: Any, send: Callabl
     """Give a request to a handler: send it and let the handler watch, or return the handler's reply."""
     call, turn = _begin(handler, request)
     if turn is PASS:
-        return send()
+        with _seen(request):
+            return send()
     if turn.reply is not None:
         return _replied(made, turn.reply, request, client, asynchronous=False)
     stream = request.stream
     if call.body is None:
         request.stream = made.Sent(stream, call)
     try:
-        response = send()
+        with _seen(request):
+            response = send()
     except BaseException as error:
         turn.failed(error)
         raise
@@ -91,14 +96,16 @@ async def through_async(
     """As `through`, for clients that await."""
     call, turn = _begin(handler, request)
     if turn is PASS:
-        return await send()
+        with _seen(request):
+            return await send()
     if turn.reply is not None:
         return _replied(made, turn.reply, request, client, asynchronous=True)
     stream = request.stream
     if call.body is None:
         request.stream = made.SentAsync(stream, call)
     try:
-        response = await send()
+        with _seen(request):
+            response = await send()
     except BaseException as error:
         turn.failed(error)
         raise
@@ -109,10 +116,24 @@ async def through_async(
 
 
 def _begin(handler: Handler, request: Any) -> tuple[Call, Turn]:
-    request.extensions[SEEN] = True
     content = request.__dict__.get("_content")
     call = Call(request.method, str(request.url), _pairs(request.headers), content if isinstance(content, bytes) else None)
     return call, handler.start(call)
+
+
+class _seen:
+    """Marks a request while it is sent."""
+
+    __slots__ = ("_extensions",)
+
+    def __init__(self, request: Any) -> None:
+        self._extensions = request.extensions
+
+    def __enter__(self) -> None:
+        self._extensions[SEEN] = True
+
+    def __exit__(self, *_: object) -> None:
+        self._extensions.pop(SEEN, None)
 
 
 def _pairs(headers: Any) -> Pairs:

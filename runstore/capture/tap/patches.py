@@ -42,16 +42,18 @@ def remove() -> list[str]:
     with _lock:
         if _FINDER in sys.meta_path:
             sys.meta_path.remove(_FINDER)
-        restored = patched()
-        for owner, method in _patched:
-            httpx_clients.restore(owner, method)
+        restored = [one for one in _patched if httpx_clients.restore(*one)]
         _patched.clear()
-        return restored
+        return _names(restored)
 
 
 def patched() -> list[str]:
     """Return what is patched, as `module.Class.method`."""
-    return [f"{owner.__module__.partition('._')[0]}.{owner.__qualname__}.{method}" for owner, method in _patched]
+    return _names(_patched)
+
+
+def _names(found: list[tuple[type, str]]) -> list[str]:
+    return [f"{owner.__module__.partition('._')[0]}.{owner.__qualname__}.{method}" for owner, method in found]
 
 
 def _patch(module: ModuleType, name: str) -> None:
