@@ -115,12 +115,18 @@ def _decode_leaf(body: bytes) -> Leaf:
     if len(body) != at + size * _STRIDE:
         raise _bad("the items do not fill the body")
     raws = _cutter(size)(body, at)
-    if leaf_body(raws) != body:
+    if (body[at::_STRIDE], body[at + 1 :: _STRIDE], body[at + 2 :: _STRIDE]) != _leaf_heads(size):
         raise _bad("an element is no link")
     if body[at + 3 :: _STRIDE].translate(None, _ELEMENT_KINDS):
         raise _bad("an element links to neither a value nor a blob", kind="bad-link")
     found: Leaf = _new(Leaf, (raws,))
     return found
+
+
+@cache
+def _leaf_heads(size: int) -> tuple[bytes, ...]:
+    """Return the bytes that stand before so many links, each as often as there are links."""
+    return tuple(bytes((head,)) * size for head in LINK_HEAD)
 
 
 @cache

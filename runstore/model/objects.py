@@ -20,7 +20,7 @@ from runstore.model.nodes import decode_node, leaf_raws
 from runstore.model.settings import decode_settings
 from runstore.model.slots import CORE_SLOTS, LIST_SLOTS, SETTINGS_SLOTS, check_slot_kind
 from runstore.model.tags import decode_tag
-from runstore.model.trees import decode_tree, decode_tree_trusted
+from runstore.model.trees import decode_tree, decode_tree_trusted, open_tree
 from runstore.tuples import NamedTuple
 
 
@@ -102,8 +102,7 @@ def open_body(kind: int, body: bytes, *, max_depth: int = MAX_DEPTH) -> Opened:
         if LINK_HEAD in body:
             raws = [link.raw for link in _links_in(content)]
     elif kind == _TREE:
-        content = decode_tree(body)
-        raws = _TREE_LINK.findall(body)
+        content, raws = open_tree(body)
     elif kind == _EXECUTION:
         content, raws = open_execution(body, max_depth=max_depth)
     elif kind == _TAG:

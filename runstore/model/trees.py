@@ -100,14 +100,19 @@ def _link(name: str, slot: Any) -> tuple[bytes, bytes]:
 
 def decode_tree(body: bytes) -> dict[str, Slot]:
     """Return the slots of a tree body, sorted by name, strictly. Raises Refused for anything else than a tree's one form."""
+    return open_tree(body)[0]
+
+
+def open_tree(body: bytes) -> tuple[dict[str, Slot], list[bytes]]:
+    """Return the slots of a tree body as `decode_tree` does, and the links in it as 33 bytes each."""
     # Names are ASCII, so a tree is its links and, between them, its form: one form that was found right is right with any links.
     parts = _LINK.split(body) if len(body) <= _FORM_BYTES else []
     known = _forms.get(form := tuple(parts[::2]))
     if known is not None:
-        slots = known[0].copy()
-        for name, raw in zip(known[1], parts[1::2], strict=True):
+        slots, raws = known[0].copy(), parts[1::2]
+        for name, raw in zip(known[1], raws, strict=True):
             slots[name] = _new(Link, (_KIND_BY_CODE[raw[0]], raw[1:]))
-        return slots
+        return slots, raws
     if len(body) > _MAX_BODY:
         raise Refused(f"a tree of {len(body):,} bytes has more than {MAX_SLOTS:,} slots", kind="limit-exceeded")
     slots = decode_tree_trusted(body)
@@ -117,7 +122,7 @@ def decode_tree(body: bytes) -> dict[str, Slot]:
         if len(_forms) >= _MOST_FORMS:
             _forms.clear()
         _forms[form] = slots.copy(), tuple(name for name, slot in slots.items() if type(slot) is Link)
-    return slots
+    return slots, parts[1::2] if parts else _LINK.findall(body)
 
 
 def links_in_tree(body: bytes) -> tuple[list[bytes], bool]:

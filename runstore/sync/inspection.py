@@ -113,38 +113,43 @@ class Inspection:
         kind, name, body = obj
         if kind == _VALUE and LINK_HEAD not in body:
             return value_facts(decode_value(body, max_depth=self._depth))
-        content, raws = open_body(kind, body, max_depth=self._depth)
-        if raws:
-            links.update(raws)
+        content: Any
         if kind == _LIST:
+            content = decode_node(body)
+            links.update(content.raws)
+            if self.keeps:
+                self.linked[name] = content.raws
             if type(content) is Leaf:
-                if self.keeps:
-                    self.linked[name] = raws
                 return leaf_facts(content)
-        elif kind == _VALUE:
-            return value_facts(content)
-        elif kind == _BLOB:
-            return KNOWN
         else:
+            content, raws = open_body(kind, body, max_depth=self._depth)
+            if kind == _BLOB:
+                return KNOWN
+            links.update(raws)
+            if kind == _VALUE:
+                return value_facts(content)
             for raw in raws:
                 if raw[0] == _LIST:
                     roots.add(raw)
             if kind == _TAG:
                 return KNOWN
-            if kind == _EXECUTION:
-                self.parents[name] = tuple([link.id for link in content.parents])
-                if content.is_merge:
-                    self.merges.append(name)
-        if self.keeps:
-            if kind != _EXECUTION:
-                self.linked[name] = raws
-            if kind != _LIST:
-                self.decoded[name] = content
+            self._note_top(kind, name, content, raws)
         settled = self._at_once(kind, content)
         if settled is not None:
             return settled
         self._waiting.append((position, obj, content))
         return RUN if kind == _TREE and is_run(content) else 0
+
+    def _note_top(self, kind: int, name: bytes, content: Any, raws: Sequence[bytes]) -> None:
+        """Remember what is needed later of an execution or a tree."""
+        if kind == _EXECUTION:
+            self.parents[name] = tuple([link.id for link in content.parents])
+            if content.is_merge:
+                self.merges.append(name)
+        elif self.keeps:
+            self.linked[name] = raws
+        if self.keeps:
+            self.decoded[name] = content
 
     def _at_once(self, kind: int, content: Any) -> int | None:
         """Return the facts of an object whose demands are met by what has come before it; None if that needs a closer look."""
