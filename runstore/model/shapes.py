@@ -7,6 +7,7 @@ its time. A body of another shape is left to the decoder.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import repeat
 from operator import itemgetter
 from struct import Struct
 from typing import Any
@@ -16,6 +17,8 @@ from runstore.model.ids import ID_BYTES, Kind, Link
 
 _BEFORE_ID = len(LINK_HEAD) + 1  # the kind stands between the head and the id
 _UINT64 = 0xCF
+_LEAST_LINKS = 2  # of one alone `itemgetter` makes no tuple
+_EACH_LINK = repeat(Link)
 _new: Any = tuple.__new__  # the constructor of a named tuple is a Python function
 
 
@@ -78,18 +81,25 @@ class _Layout:
 class Shape:
     """Where the fields of a body stand, and what stands between them."""
 
-    __slots__ = ("_constants", "_fixed", "_kinds", "_nonce", "_parents", "_pick", "_unpack", "size")
+    __slots__ = ("_constants", "_fixed", "_ids", "_kinds", "_nonce", "_parents", "_pick", "_unpack", "size")
 
     def __init__(self, layout: _Layout, fields: Sequence[str]) -> None:
         form, names = Struct(layout.form), layout.names
         self.size = form.size
         self._unpack = form.unpack
         self._fixed = tuple(layout.fixed)
-        self._kinds = layout.kinds
-        self._nonce = names.index("nonce") if "nonce" in names else None
-        self._parents = names.index("parents") if "parents" in names else None
-        values = [*names, *layout.constants]  # a name that is in both is that of a field
+        links = [place for place, kind in enumerate(layout.kinds) if kind]
+        self._ids = itemgetter(*[2 * place + 1 for place in links])
+        self._kinds = [layout.kinds[place] for place in links]
+        linked = [names[place] for place in links]
+        self._parents = linked.index("parents") if "parents" in linked else None
+        self._nonce = 2 * names.index("nonce") + 1 if "nonce" in names else None
+        # The fields are picked from all parts of the body, the links, the nonce and the constants; numbers are what they are cut to.
         self._constants = (*layout.constants.values(), None)
+        parts: list[str | None] = [None] * (2 * len(names) + 1)
+        for place, name in enumerate(names):
+            parts[2 * place + 1] = name if name not in linked and name != "nonce" else None
+        values = [*parts, *linked, "nonce" if self._nonce else None, *layout.constants]
         self._pick = itemgetter(*[values.index(name) if name in values else -1 for name in fields])
 
     def read(self, body: bytes) -> tuple[Any, ...] | None:
@@ -97,15 +107,16 @@ class Shape:
         cut = self._unpack(body)
         if cut[::2] != self._fixed:
             return None
-        values: list[Any] = [_new(Link, (kind, item)) if kind else item for kind, item in zip(self._kinds, cut[1::2], strict=True)]
+        links: list[Any] = [*map(_new, _EACH_LINK, zip(self._kinds, self._ids(cut)))]  # noqa: B905 - as many, and saying so costs as much
         if self._parents is not None:
-            values[self._parents] = (values[self._parents],)
+            links[self._parents] = (links[self._parents],)
+        nonce = None
         if self._nonce is not None:
             try:
-                values[self._nonce] = values[self._nonce].decode()
+                nonce = cut[self._nonce].decode()
             except UnicodeDecodeError:
                 return None
-        found: tuple[Any, ...] = self._pick((*values, *self._constants))
+        found: tuple[Any, ...] = self._pick((*cut, *links, nonce, *self._constants))
         return found
 
 
@@ -113,7 +124,7 @@ def learn(body: bytes, value: dict[str, Any], fields: Sequence[str], decoded: tu
     """Return the shape of a body with this value, the values of its fields being `decoded`; None if it has no shape of fixed places."""
     layout = _Layout(body)
     whole = layout.skip(map_head(len(value))) and all(layout.skip(pack_text(key)) and layout.item(key, value[key]) for key in value)
-    if not whole or layout.at != len(body) or not layout.names:
+    if not whole or layout.at != len(body) or sum(map(bool, layout.kinds)) < _LEAST_LINKS:
         return None
     layout.end()
     shape = Shape(layout, fields)
