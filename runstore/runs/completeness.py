@@ -29,6 +29,8 @@ if TYPE_CHECKING:
 COMPLETE = "complete"
 REPEATABLE = "repeatable"
 _CONTENT = ("prompt", "parameters", "documents", "tools", "history", "output_format", "extra")
+_OF_MODELS = frozenset(("seed", "temperature", "engine", "weights"))
+"""Rules that say nothing of a call of a tool."""
 _REMEMBERED = 100_000
 _MOST_EXECUTIONS = 10
 
@@ -154,7 +156,8 @@ class Checker:
             findings.append(
                 Finding("not-complete", REPEATABLE, None, "", False, "what acted on the model is not all recorded: the run is not complete")
             )
-        findings.extend(finding for rule in RULES if rule.verdict == REPEATABLE for finding in rule.find(rule, composition))
+        rules = [rule for rule in RULES if rule.verdict == REPEATABLE and not (rule.name in _OF_MODELS and _is_tool(composition))]
+        findings.extend(finding for rule in rules for finding in rule.find(rule, composition))
         repeatable = all(finding.holds for finding in findings if finding.verdict == REPEATABLE)
         order = (*CORE_SLOTS, *FURTHER_SLOTS)
         names = [*(name for name in order if name in slots), *sorted(slots.keys() - {*order})]
@@ -258,6 +261,9 @@ def _model(rule: Rule, run: Composition) -> Iterator[Finding]:
     if run.state("model") != "present":
         return  # said by the rules about slots
     asked, served = run.settings("model"), run.settings("runtime")
+    if _is_tool(run):
+        yield from _function(rule, served)
+        return
     name = asked.get("name")
     how = pinned(asked)
     if how is not None:
@@ -275,7 +281,27 @@ def _model(rule: Rule, run: Composition) -> Iterator[Finding]:
         yield rule.says(f"the name {str(name)[:80]} carries no version, and the runtime states none", slot="runtime")
 
 
+def _is_tool(run: Composition) -> bool:
+    return run.settings("model").get("api") == "runstore.tool"
+
+
+def _function(rule: Rule, served: Mapping[str, Any]) -> Iterator[Finding]:
+    """Yield what is recorded of the function or the server that answered a tool's call: it has no model and no weights."""
+    answered = next((served[key] for key in ("function", "server") if is_stated(served.get(key))), None)
+    if answered is None:
+        yield rule.says("what answered this call of a tool is not recorded", slot="runtime")
+        return
+    yield rule.says(f"what answered this call of a tool is recorded: {str(answered)[:80]}", holds=True, slot="runtime")
+    if not is_stated(served.get("version")):
+        yield rule.says(f"which version of {str(answered)[:80]} answered cannot be known: none is recorded", holds=None, slot="runtime")
+
+
 # --- repeatable -----------------------------------------------------------------------------------------------------------------
+
+
+def _tool(rule: Rule, run: Composition) -> Iterator[Finding]:
+    if _is_tool(run):
+        yield rule.says("whether a tool does the same again cannot be known: what it reads and changes is not recorded", holds=None)
 
 
 def _seed(rule: Rule, run: Composition) -> Iterator[Finding]:
@@ -329,6 +355,7 @@ RULES = (
     Rule("by-reference", COMPLETE, _CONTENT, _pointers),
     Rule("model-version", COMPLETE, ("model",), _model),
     Rule("hosted-tool", COMPLETE, ("tools", "extra"), _hosted),
+    Rule("tool-call", REPEATABLE, ("model",), _tool),
     Rule("seed", REPEATABLE, ("parameters",), _seed),
     Rule("temperature", REPEATABLE, ("parameters",), _temperature),
     Rule("engine", REPEATABLE, ("runtime",), _engine),

@@ -478,3 +478,16 @@ def test_every_code_is_documented() -> None:
     codes |= {code for text in source for code in re.findall(r'"((?:by|server|document|remote|not)-[a-z-]+)"', text)} - {"by-reference"}
     assert len(codes) > 15
     assert [code for code in sorted(codes) if f"`{code}`" not in page] == []
+
+
+@pytest.mark.parametrize(
+    ("runtime", "complete"), [({"function": "desk.lend"}, True), ({"server": "library", "version": "2"}, True), ({}, False)]
+)
+def test_the_call_of_a_tool(runtime: dict[str, Any], complete: bool) -> None:
+    """A tool's call is complete when what answered it is named; rules about models say nothing of it, and it is never called repeatable."""
+    slots = {**WHOLE, "model": {"api": "runstore.tool", "name": "lend"}, "prompt": False, "parameters": False, "runtime": runtime}
+    found = verdict_of(slots)
+    assert (found.complete, found.repeatable) == (complete, False)
+    assert {finding.code for finding in found.findings} <= {"model-version", "tool-call", "not-complete"}
+    unknowable = [finding.code for finding in found.unknowable]
+    assert unknowable == (["model-version", "tool-call"] if "function" in runtime else ["tool-call"])
