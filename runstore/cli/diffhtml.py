@@ -27,7 +27,7 @@ h3 { font-size: .9rem; margin: .8rem 0 .3rem; color: var(--dim) }
 code, pre, td.v { font-family: ui-monospace, monospace; font-size: .86rem }
 .sides { display: grid; grid-template-columns: 1fr 1fr; gap: 1rem; margin-bottom: 1rem }
 .side, details { border: 1px solid var(--rule); border-radius: 6px; background: var(--card); padding: .7rem 1rem; overflow: hidden }
-.side code { font-size: .68rem; overflow-wrap: anywhere } .dim { color: var(--dim) }
+.side code { display: block; font-size: .68rem; overflow-wrap: anywhere } .dim { color: var(--dim) }
 nav { display: flex; flex-wrap: wrap; gap: .2rem 1rem; margin: 0 0 1rem }
 nav a { color: var(--head); white-space: nowrap; text-decoration: none }
 nav a:hover { text-decoration: underline }
@@ -42,7 +42,8 @@ table { border-collapse: collapse; width: 100%; margin: .5rem 0 }
 td { border-top: 1px solid var(--rule); padding: .25rem .6rem; vertical-align: top }
 td:first-child { width: min(16rem, 40%); overflow-wrap: anywhere } td.v { overflow-wrap: anywhere }
 ul { margin: .4rem 0; padding-left: 1.2rem } li { margin: .2rem 0 }
-@media (max-width: 40rem) { .sides { grid-template-columns: 1fr } body { padding: .8rem } }
+@media (max-width: 60rem) { .sides { grid-template-columns: 1fr } }
+@media (max-width: 40rem) { body { padding: .8rem } }
 @media print { details { break-inside: avoid } }
 """
 _UNITS = {"documents": "document", "history": "message", "output": "message"}
@@ -71,7 +72,7 @@ def _side(side: Side, name: str, show: Show) -> str:
         lines.append(f"execution <code>{side.execution.hex}</code>")
         when = "" if view.started is None else times.utc(view.started)
         lines.append(f'<span class="dim">{_text(" · ".join(part for part in (when, view.status or "", view.actor or "") if part))}</span>')
-    return f'<div class="side">{"<br>".join(lines)}</div>'
+    return f'<div class="side">{"".join(f"<div>{line}</div>" for line in lines)}</div>'
 
 
 def _contents(found: Diff) -> str:
