@@ -46,12 +46,11 @@ _new: Any = tuple.__new__  # the constructor of a named tuple is a Python functi
 class _Node:
     """An execution that was met and not given out: `waiting` counts the children that were read and not given out."""
 
-    __slots__ = ("_joined", "execution", "link", "names", "parents", "rank", "waiting")
+    __slots__ = ("_joined", "execution", "link", "names", "parents", "waiting")
 
-    def __init__(self, link: Link, execution: Execution, names: tuple[str, ...], rank: tuple[int, int, int]) -> None:
+    def __init__(self, link: Link, execution: Execution, names: tuple[str, ...]) -> None:
         self.link = link
         self.execution = execution
-        self.rank = rank
         self.waiting = 0
         self.parents: Sequence[Link] | None = None  # once it was read
         self.names = names  # the refs from which the execution was reached; where lines meet, those are sorted when they are told
@@ -73,29 +72,32 @@ class _Node:
             self._joined = {*self.names, *names}
 
 
+# A node and its rank: by time, by address, then by a number of its own, so that nodes are never compared.
+_Place = tuple[int, int, int, _Node]
+
+
 class _Queue:
     """Nodes by rank. The one put in last is kept in hand: along a line it is the next to be taken, and no place is sought for it."""
 
     __slots__ = ("_hand", "_heap")
 
-    def __init__(self, nodes: Iterable[_Node] = ()) -> None:
-        # A rank ends in a number of the node's own, so that nodes are never compared.
-        self._heap = sorted((node.rank, node) for node in nodes)
-        self._hand: tuple[tuple[int, int, int], _Node] | None = None
+    def __init__(self, places: Iterable[_Place] = ()) -> None:
+        self._heap = sorted(places)
+        self._hand: _Place | None = None
 
-    def put(self, node: _Node) -> None:
+    def put(self, place: _Place) -> None:
         hand = self._hand
         if hand is not None:
             heappush(self._heap, hand)
-        self._hand = (node.rank, node)
+        self._hand = place
 
     def take(self) -> _Node | None:
         """Return the first one, which is no longer in; None if none is."""
         hand = self._hand
         if hand is None:
-            return heappop(self._heap)[1] if self._heap else None
+            return heappop(self._heap)[3] if self._heap else None
         self._hand = None
-        return heappushpop(self._heap, hand)[1]
+        return heappushpop(self._heap, hand)[3]
 
 
 class Order:
@@ -106,7 +108,7 @@ class Order:
         self._load = load
         self._address = address
         self._parents = parents
-        self._met: dict[bytes, _Node] = {}
+        self._met: dict[bytes, _Place] = {}
         self._given: set[bytes] = set()
         self._ready = _Queue()
         self._unread = _Queue()
@@ -116,17 +118,17 @@ class Order:
 
     def load(self, link: Link) -> Execution:
         """Return an execution, from what was met if it is there."""
-        node = self._met.get(link.id)
-        return self._load(link) if node is None else node.execution
+        place = self._met.get(link.id)
+        return self._load(link) if place is None else place[3].execution
 
     def entries(self, begin: Iterable[Tip], stop: set[bytes]) -> Iterator[Entry]:
         """Yield everything that is reached from `begin` without entering `stop`."""
         self._stop = stop
         for tip in begin:
             names = (tip.ref,) if tip.ref else ()
-            node = self._met.get(tip.link.id) or self._meet(tip.link, names)
-            if node is not None:
-                node.join(names)
+            place = self._met.get(tip.link.id) or self._meet(tip.link, names)
+            if place is not None:
+                place[3].join(names)
         self._ready = _Queue(self._met.values())
         while self._met:
             if len(self._met) == 1:
@@ -137,7 +139,7 @@ class Order:
 
     def _line(self) -> Iterator[Entry]:
         """Give out executions as long as each is the only one at hand: all that is left lies behind it, so there is no order to find."""
-        (node,) = self._met.values()
+        ((_, _, _, node),) = self._met.values()
         self._ready, self._unread, self._ahead, self._given = _Queue(), _Queue(), 0, set()
         link, execution, names = node.link, node.execution, node.told()
         while True:
@@ -172,15 +174,16 @@ class Order:
         self._ahead -= 1
         names = node.told()
         for link in node.parents or ():
-            parent = met.get(link.id)
-            if parent is not None:
+            place = met.get(link.id)
+            if place is not None:
+                parent = place[3]
                 if parent.names:
                     parent.join(names)
                 else:
                     parent.names = names
                 parent.waiting -= 1
                 if not parent.waiting:
-                    ready.put(parent)
+                    ready.put(place)
         return node
 
     def _read(self, node: _Node) -> None:
@@ -189,24 +192,24 @@ class Order:
         self._ahead += 1
         for link in parents:
             name = link.id
-            parent = self._met.get(name)
+            place = self._met.get(name)
             # One that was given out already came before its child: nothing is left to be mended.
-            if parent is None and name not in self._given:
-                parent = self._meet(link, ())
-            if parent is not None:
-                parent.waiting += 1
+            if place is None and name not in self._given:
+                place = self._meet(link, ())
+            if place is not None:
+                place[3].waiting += 1
 
-    def _meet(self, link: Link, names: tuple[str, ...]) -> _Node | None:
+    def _meet(self, link: Link, names: tuple[str, ...]) -> _Place | None:
         name = link.id
         if name in self._stop:
             return None
         execution = self._load(link)
         started = execution.started if execution.run is not None else self._time(execution)
         self._numbered = number = self._numbered + 1
-        rank = (_LAST if started is None else -started, -self._address(link), number)
-        self._met[name] = node = _Node(link, execution, names, rank)
-        self._unread.put(node)
-        return node
+        place = (_LAST if started is None else -started, -self._address(link), number, _Node(link, execution, names))
+        self._met[name] = place
+        self._unread.put(place)
+        return place
 
     def _time(self, execution: Execution) -> int:
         """Return when the latest of what a merge joins started: it has no time of its own."""
