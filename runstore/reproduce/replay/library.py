@@ -54,7 +54,11 @@ class Hit(NamedTuple):
 
 
 class Library:
-    """Answers calls from one store. Threads may share it; what it keeps in memory is bounded."""
+    """Answers calls from one store. Threads may share it.
+
+    What it keeps of answers is bounded. With normalisers it keeps an index of the requests as well, once one is missed: some hundred bytes
+    for each run of the store.
+    """
 
     def __init__(self, repo: Repo, choice: Choice = Choice(), normalise: Mapping[str, str] | None = None) -> None:  # noqa: B008 - immutable
         """`normalise` are the patterns of normalisers, by name."""
