@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import gc
 import re
+import shutil
 import zlib
 from collections.abc import Iterator
 from functools import partial
@@ -80,6 +81,18 @@ def answered(headers: dict[str, str], chunks: list[bytes], request: Any, status:
 
 ENCODINGS = ("", "gzip", "deflate", "br", "gzip, gzip", "identity", "nonsense")
 CHUNKS = st.lists(st.binary(min_size=1, max_size=60), max_size=5)
+
+
+def test_a_store_that_is_removed_meanwhile_is_made_again(provider: Provider, store: Path) -> None:
+    """What is called after that is recorded: the counts say so, and it is true."""
+    before = runstore.stats()["recorded"]
+    for _ in range(2):
+        httpx.post(f"{provider.url}/v1/chat/completions", json=BODY)
+        shutil.rmtree(store)
+    httpx.post(f"{provider.url}/v1/chat/completions", json=BODY)
+    assert int(runstore.stats()["recorded"] or 0) - int(before or 0) == 3
+    runstore.uninstrument()
+    assert len(executions(store)) == 1
 
 
 @given(

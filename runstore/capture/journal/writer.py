@@ -64,6 +64,10 @@ class _File:
             raise
         self.size += size
 
+    def removed(self) -> bool:
+        """True if somebody has removed the file, with the store it may be: what is appended goes nowhere."""
+        return os.fstat(self.fd).st_nlink == 0
+
     def close_if_done(self) -> None:
         """Leave the file to whoever drains, once no call is open in it."""
         if self.left and not self.open_calls and self.fd >= 0:
@@ -122,8 +126,11 @@ class Journal:
 
     def _write(self, ticket: Ticket | None, data: Parts) -> None:
         file = None if ticket is None else ticket.file
-        if file is None or file.fd < 0:
+        if file is None or file.fd < 0 or file.removed():
             self._writable(_length(data)).append(data)
+            if file is not None and file.fd >= 0:
+                file.open_calls -= 1
+                file.close_if_done()
             return
         try:
             file.append(data)
@@ -149,7 +156,7 @@ class Journal:
     def _writable(self, more: int) -> _File:
         """Return the file for `more` bytes, another one if this one has become large."""
         file = self._file
-        if file is not None and file.size + more > self._rotate and file.size > len(MAGIC):
+        if file is not None and (file.removed() or (file.size + more > self._rotate and file.size > len(MAGIC))):
             self._leave()
             file = None
         self._make_room(more, 0 if file is None else file.size)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import gc
 import os
 import resource
+import shutil
 import subprocess
 import sys
 import threading
@@ -181,3 +182,18 @@ def test_a_full_disk_leaves_whole_frames(tmp_path: Path) -> None:
     kept = done.stdout.split()
     assert 0 < len(kept) < 20
     assert read(tmp_path) == kept
+
+
+def test_a_journal_that_was_removed_is_begun_again(tmp_path: Path) -> None:
+    """Who removes a store while a program records into it loses what was there, and nothing of what comes after."""
+    journal = Journal(str(tmp_path))
+    journal.append(call(1))
+    ticket = journal.begin(Entry(BEGUN, {"id": "a"}, b"", b""))
+    shutil.rmtree(tmp_path / "journal")
+    journal.append(call(2))
+    shutil.rmtree(tmp_path / "journal")
+    journal.end(ticket, call(3))
+    journal.append(call(4))
+    assert read(tmp_path) == ["3", "4"]
+    journal.close()
+    assert ticket.file.fd < 0
