@@ -1,96 +1,121 @@
-"""Forms of executions: bodies that differ in ids, times and nonces alone are told, and read, by one pattern.
+"""Forms of executions: bodies that differ in ids, times and nonces alone are told, and read, by one form.
 
-A pattern is made of a body that was decoded strictly. It holds that body's bytes, with holes where another canonical item of the same
+A form is made of a body that was decoded strictly. It holds that body's bytes, with holes where another canonical item of the same
 size may stand: so what fits it is canonical too. Bodies of other shapes (with maps, merges) have no form and are decoded the long way.
 """
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Mapping, Sequence
+from struct import Struct
 from typing import Any
 
 from runstore.model.heads import LINK_HEAD, array_head, map_head, pack_text
-from runstore.model.ids import Kind, Link
+from runstore.model.ids import ID_BYTES, Kind, Link
 from runstore.tuples import NamedTuple
 
 MOST_FORMS = 8
-_MOST_LEARNT = 100  # in one process: making a pattern takes as long as decoding a hundred bodies
+_MOST_LEARNT = 100  # in one process: one that is not met again costs more than it saves
 _MOST_TEXT = 64
 _FIXED = ("actor", "status")
-_NONCE = re.compile(r"[0-9a-f]{32}", re.ASCII)
-_LEAST_TIME, _PAST_TIME = 1 << 32, 1 << 63  # what takes nine bytes
-# One whole item each: nine bytes of an integer that needs them; a text of 32 ASCII characters.
-_TIME_HOLE = rb"\xcf(?!\x00{4})([\x00-\x7f].{7})"
-_NONCE_HOLE = rb"([0-9a-f]{32})"
-_KINDS = (None, *Kind)
-_new: Any = tuple.__new__  # the constructor of a named tuple is a Python function
-
+_NONCE_BYTES, _DIGITS = 32, "0123456789abcdef"
+_DIGIT_BYTES = _DIGITS.encode()
+_TIME_HEAD, _TIME_BYTES = b"\xcf", 8
+# What takes nine bytes, as it stands in them.
+_LEAST_TIME, _PAST_TIME = b"\0\0\0\1\0\0\0\0", b"\x80\0\0\0\0\0\0\0"
 _read_int = int.from_bytes
-
-
-def _link(data: bytes) -> Any:
-    return _new(Link, (_KINDS[data[0]], data[1:]))
-
-
-def _parents(data: bytes) -> Any:
-    return (_new(Link, (Kind.EXECUTION, data[1:])),)
-
-
-def _time(data: bytes) -> int:
-    return _read_int(data, "big")
-
-
-def _text(data: bytes) -> str:
-    return data.decode("ascii")
+_new: Any = tuple.__new__  # the constructor of a named tuple is a Python function
 
 
 class Form(NamedTuple):
-    """What fits a pattern: the values of its fixed fields, and for each hole the place of its field and how it is read."""
+    """A body's size, how it is cut into what is fixed and what stands in the holes, and the values of the fields without a hole.
 
-    fit: Callable[[bytes], re.Match[bytes] | None]
+    `links`, `times` and `nonces` say for each hole its number and the place of its field; a link also its kind and if it is the parent.
+    """
+
+    size: int
+    cut: Callable[[bytes], tuple[Any, ...]]
+    kept: tuple[bytes, ...]
     fixed: Sequence[Any]
-    holes: Sequence[tuple[int, Callable[[bytes], Any]]]
-    links: Sequence[int]
+    links: Sequence[tuple[int, int, Kind, bytes, bool]]
+    times: Sequence[tuple[int, int]]
+    nonces: Sequence[tuple[int, int]]
+
+    def holes(self, body: bytes) -> tuple[bytes, ...] | None:
+        """Return what stands in the holes of a body that fits; else None."""
+        if len(body) != self.size:
+            return None
+        parts = self.cut(body)
+        if parts[::2] != self.kept:
+            return None
+        holes: tuple[bytes, ...] = parts[1::2]
+        for number, _ in self.times:
+            if not _LEAST_TIME <= holes[number] < _PAST_TIME:
+                return None
+        for number, _ in self.nonces:
+            if holes[number].strip(_DIGIT_BYTES):
+                return None
+        return holes
+
+
+class _Maker:
+    """A form in the making: the bytes kept between the holes, and the sizes of these."""
+
+    def __init__(self, head: bytes) -> None:
+        self.kept = [head]
+        self.sizes: list[int] = []
+        self.links: list[tuple[int, int, Kind, bytes, bool]] = []
+        self.times: list[tuple[int, int]] = []
+        self.nonces: list[tuple[int, int]] = []
+
+    def keep(self, data: bytes) -> None:
+        self.kept[-1] += data
+
+    def hole(self, size: int) -> int:
+        """Begin a hole, and return its number."""
+        self.sizes.append(size)
+        self.kept.append(b"")
+        return len(self.sizes) - 1
+
+    def link(self, link: Link, place: int, *, parent: bool = False) -> None:
+        label = link.raw[:1]
+        self.keep(LINK_HEAD + label)
+        self.links.append((self.hole(ID_BYTES), place, link.kind, label, parent))
+
+    def form(self, fixed: Mapping[str, Any]) -> Form:
+        holes = "".join(f"{size}s{len(kept)}s" for size, kept in zip(self.sizes, self.kept[1:], strict=True))
+        cutter = Struct(f"{len(self.kept[0])}s{holes}")
+        return Form(
+            cutter.size, cutter.unpack, tuple(self.kept), tuple(fixed.values()), tuple(self.links), tuple(self.times), tuple(self.nonces)
+        )
 
 
 def form_of(value: Mapping[str, Any], fields: Sequence[str]) -> Form | None:
     """Return the form of an execution that was decoded and checked, as its keys in order and what stands under them, or None."""
-    pattern = [re.escape(map_head(len(value)))]
+    made = _Maker(map_head(len(value)))
     fixed: dict[str, Any] = dict.fromkeys(fields)
-    holes: list[tuple[int, Callable[[bytes], Any]]] = []
-    links: list[int] = []
     for key, item in value.items():
-        pattern.append(re.escape(pack_text(key)))
-        kind = type(item)
-        read: Callable[[bytes], Any] | None = None
+        made.keep(pack_text(key))
+        kind, place = type(item), fields.index(key)
         if kind is Link:
-            pattern.append(_link_hole(item))
-            read = _link
+            made.link(item, place)
         elif kind is list and len(item) < 2:
-            pattern.append(re.escape(array_head(len(item))) + b"".join(map(_link_hole, item)))
+            made.keep(array_head(len(item)))
             fixed[key] = ()
-            read = _parents if item else None
-        elif kind is int and _LEAST_TIME <= item < _PAST_TIME:
-            pattern.append(_TIME_HOLE)
-            read = _time
-        elif kind is str and _NONCE.fullmatch(item):
-            pattern.append(re.escape(pack_text(item)[:2]) + _NONCE_HOLE)
-            read = _text
+            for parent in item:
+                made.link(parent, place, parent=True)
+        elif kind is int and 1 << 32 <= item < 1 << 63:
+            made.keep(_TIME_HEAD)
+            made.times.append((made.hole(_TIME_BYTES), place))
+        elif kind is str and len(item) == _NONCE_BYTES and not item.strip(_DIGITS):
+            made.keep(pack_text(item)[:-_NONCE_BYTES])
+            made.nonces.append((made.hole(_NONCE_BYTES), place))
         elif key in _FIXED and len(item) <= _MOST_TEXT:
-            pattern.append(re.escape(pack_text(item)))
+            made.keep(pack_text(item))
             fixed[key] = item
         else:
             return None
-        if read is not None:
-            if read is _link or read is _parents:
-                links.append(len(holes))
-            holes.append((fields.index(key), read))
-    return Form(re.compile(b"".join(pattern), re.DOTALL).fullmatch, tuple(fixed.values()), tuple(holes), tuple(links))
-
-
-def _link_hole(link: Link) -> bytes:
-    return LINK_HEAD + b"(" + re.escape(link.raw[:1]) + b".{32})"
+    return made.form(fixed)
 
 
 class Forms:
@@ -104,22 +129,26 @@ class Forms:
     def read(self, body: bytes) -> tuple[list[Any], list[bytes]] | None:
         """Return the fields in order, and the links as 33 bytes each, of a body that fits a form; else None."""
         for form in self._known:
-            found = form.fit(body)
-            if found is not None:
-                parts = found.groups()
-                filled = list(form.fixed)
-                for (place, read), part in zip(form.holes, parts, strict=True):
-                    filled[place] = read(part)
-                return filled, [parts[at] for at in form.links]
+            holes = form.holes(body)
+            if holes is not None:
+                filled, raws = [*form.fixed], []
+                for number, place, kind, label, parent in form.links:
+                    link = _new(Link, (kind, holes[number]))
+                    filled[place] = (link,) if parent else link
+                    raws.append(label + holes[number])
+                for number, place in form.times:
+                    filled[place] = _read_int(holes[number], "big")
+                for number, place in form.nonces:
+                    filled[place] = holes[number].decode("ascii")
+                return filled, raws
         return None
 
     def links(self, body: bytes) -> list[bytes] | None:
         """Return the links alone, as `read` does."""
         for form in self._known:
-            found = form.fit(body)
-            if found is not None:
-                parts = found.groups()
-                return [parts[at] for at in form.links]
+            holes = form.holes(body)
+            if holes is not None:
+                return [label + holes[number] for number, _, _, label, _ in form.links]
         return None
 
     def tries(self) -> bool:
