@@ -65,7 +65,7 @@ class LogText:
         """Yield the lines of entries with the graph to the left. Those marked false are drawn through, and not shown."""
         drawing = Graph()
         left = limit
-        for group in _groups(entries):
+        for group in _groups(_named_once(entries)):
             cells = [self._cells(entry) if wanted and self._oneline else None for entry, wanted in group]
             self._widen(cells)
             for (entry, wanted), cell in zip(group, cells, strict=True):
@@ -148,6 +148,16 @@ def _groups(items: Iterable[_Item]) -> Iterator[list[_Item]]:
     waiting = iter(items)
     while group := list(islice(waiting, _GROUP)):
         yield group
+
+
+def _named_once(entries: Iterable[tuple[Entry, bool]]) -> Iterator[tuple[Entry, bool]]:
+    """Yield the entries, each ref at the first that is shown alone: the graph shows what lies below it."""
+    told: set[str] = set()
+    for entry, wanted in entries:
+        named = entry._replace(refs=tuple(ref for ref in entry.refs if ref not in told))
+        if wanted:
+            told.update(entry.refs)
+        yield named, wanted
 
 
 def _answer(execution: Execution, summary: Summary) -> str:

@@ -72,6 +72,14 @@ def test_the_graph_shows_where_refs_part(filled: Cli) -> None:
     assert [line.split("  ")[0].rstrip("0123456789abcdef") for line in drawn] == ["* ", "| * ", "|/", "* ", "* "]
 
 
+def test_the_graph_names_a_ref_once(filled: Cli) -> None:
+    """Beside the graph a ref stands at its newest execution that is shown, and not at those below it."""
+    drawn = filled("log", "--graph", "--oneline", "main").lines
+    assert ["  main  " in line for line in drawn] == [True, False, False]
+    drawn = filled("log", "--graph", "--oneline", "--model", "gpt-4o-2024-11-20").lines
+    assert ["  main  " in line for line in drawn if "*" in line] == [True]
+
+
 def test_what_changed_along_no_log_is_told(cli: Cli) -> None:
     """Where each log has one prompt, `--changed prompt` says so, and that `--against` compares across logs, which finds the other one."""
     for ref, prompt in (("a", "Be kind."), ("b", "Be brief.")):
