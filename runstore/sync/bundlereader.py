@@ -85,7 +85,8 @@ class BundleReader:
         """Return the object, its hash verified. Raises NotFound, Damaged."""
         found = self.find(id)
         if found is None:
-            raise NotFound(f"no object {id.hex()} is in {self._store.path}")
+            hint = "it builds on others: take it into a store that has them" if self._store.header.prerequisites else None
+            raise NotFound(f"no object {id.hex()} is in {self._store.path}", hint=hint)
         return found[1]
 
     def address(self, id: bytes) -> int | None:

@@ -7,14 +7,14 @@ Source: docs/spec/protocol.md.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from itertools import chain
 from time import monotonic
 from typing import Any
 
 from runstore import refs
 from runstore.errors import Conflict, NotFound, Refused, RunstoreError, Unavailable
-from runstore.model.ids import LINK_BYTES
+from runstore.model.ids import LINK_BYTES, Link
 from runstore.store.protocol import Reader, Store
 from runstore.sync import partial, updates
 from runstore.sync.collector import held_back
@@ -39,7 +39,8 @@ class Endpoint:
     """One store as a peer sees it.
 
     `rights` and `view` say what the peer may do and see; `now` gives microseconds since 1970 UTC and `actor` stands in the reflog;
-    `quarantine` is a directory for what comes in (None: the system's temporary one, and nothing can be resumed).
+    `quarantine` is a directory for what comes in (None: the system's temporary one, and nothing can be resumed). `needs` are executions
+    that are not in the store, and that who fetches must have.
     """
 
     def __init__(
@@ -53,8 +54,10 @@ class Endpoint:
         limits: Limits = SERVING,
         quarantine: str | None = None,
         default_ref: str | None = None,
+        needs: Sequence[Link] = (),
     ) -> None:
         self._store = store
+        self._needs = needs
         self._now = now
         self._actor = actor
         self._rights = rights or All()
@@ -99,6 +102,8 @@ class Endpoint:
             fields: dict[str, Any] = {"version": VERSION, "features": list(FEATURES), "limits": self._limits.announced(), "empty": empty}
             if self._default_ref is not None:
                 fields["default_ref"] = self._default_ref
+            if self._needs:
+                fields["needs"] = [link.hex for link in self._needs]
             yield Message("hello", fields)
             yield from _ref_messages(self._readable(reader, names, prefixes))
 

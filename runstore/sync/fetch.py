@@ -21,7 +21,7 @@ from runstore.sync.frame import open_frame
 from runstore.sync.limits import FETCHING, Limits
 from runstore.sync.partial import Omission
 from runstore.sync.progress import Progress, nothing
-from runstore.sync.receive import Receiver
+from runstore.sync.receive import Receiver, check_needs
 from runstore.sync.remote import Hello, Remote, is_disconnect
 from runstore.sync.spool import Spool
 from runstore.sync.updates import MOVED, is_first_parent
@@ -111,6 +111,7 @@ class Fetch:
         hello = self._hello()
         receiver = Receiver(self._store, limits=self._limits, seconds=monotonic, spool=self._spool, progress=self._progress)
         with self._store.read() as reader:
+            check_needs(reader, hello.needs, self._remote.name)
             arrived = self._plan(reader, hello.refs)
             wanted = {ref.new for ref in arrived if ref.state != KEPT and reader.address(ref.new.id) is None}
             heads = {name: link for name, link in hello.refs.items() if name.startswith("heads/")}

@@ -52,7 +52,7 @@ def open_endpoint(path: str, access: Access) -> tuple[Endpoint, Store]:
         from runstore.sync.bundlestore import BundleStore
 
         bundle = BundleStore(path, access.tables)
-        return Endpoint(bundle, now=access.now, actor=access.actor, rights=ReadOnly()), bundle
+        return Endpoint(bundle, now=access.now, actor=access.actor, rights=ReadOnly(), needs=bundle.header.prerequisites), bundle
     from runstore.store.lmdb.store import LmdbStore
 
     store = LmdbStore.open(path, access.tables)

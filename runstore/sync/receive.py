@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Iterator
 from typing import NamedTuple, TypeVar
 
 from runstore.errors import Conflict, Refused
-from runstore.model.ids import ID_BYTES, LINK_BYTES, Link, Object, link_from_raw
+from runstore.model.ids import ID_BYTES, LINK_BYTES, Kind, Link, Object, link_from_raw
 from runstore.runs.absence import PROMISED, mark_absent
 from runstore.runs.index import Indexer
 from runstore.store.frames import Segment
@@ -28,6 +28,15 @@ PORTION = 32 << 20
 _BUFFERED = 8 << 20
 _KEPT, _KEPT_OBJECTS = 16 << 20, 100_000
 Answer = TypeVar("Answer")
+
+
+def check_needs(reader: Reader, links: Iterable[Link], who: str) -> None:
+    """Raise Refused unless the executions that a transfer builds on are here, with all that they lead to."""
+    for link in links:
+        if link.kind != Kind.EXECUTION or not Everything().holds(reader, link):
+            raise Refused(
+                f"{who} builds on {link}, which is not here", hint="bring that first, or make a bundle without --after", kind="prerequisite"
+            )
 
 
 class Received(NamedTuple):

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any, NamedTuple
 
 from runstore.errors import InvalidInput, Refused, RunstoreError, Unavailable
-from runstore.model.ids import LINK_BYTES, Link, link_from_raw
+from runstore.model.ids import LINK_BYTES, Kind, Link, link_from_raw
 from runstore.refs import check_name
 from runstore.sync.channel import Channel
 from runstore.sync.frame import Frame, read_frame
@@ -24,13 +24,17 @@ _BATCHES = 16
 
 
 class Hello(NamedTuple):
-    """What a peer said of itself, and the refs that were asked for. `empty`: it has no ref that we may read."""
+    """What a peer said of itself, and the refs that were asked for.
+
+    `empty`: it has no ref that we may read. `needs`: executions that it has not, and that who fetches must have.
+    """
 
     features: frozenset[str]
     limits: Limits
     default_ref: str | None
     empty: bool
     refs: dict[str, Link]
+    needs: tuple[Link, ...] = ()
 
 
 class Listed(NamedTuple):
@@ -108,6 +112,7 @@ class Remote:
             default if isinstance(default, str) else None,
             fields.get("empty") is True,
             found,
+            tuple(_read_needs(fields.get("needs", []))),
         )
 
     def has(self, ids: Sequence[bytes]) -> list[bool]:
@@ -219,6 +224,16 @@ def _push_call(upload: str, first: int, frames: Iterable[Frame], updates: Sequen
         yield Message("frame", {}, frame.to_bytes())
     fields: dict[str, Any] = {"updates": [list(update) for update in updates], "force": force, "message": message}
     yield Message("commit", fields)
+
+
+def _read_needs(told: Any) -> Iterator[Link]:
+    if not isinstance(told, list):
+        raise Refused("what is needed is no list", kind="bad-message")
+    for text in told:
+        try:
+            yield Link(Kind.EXECUTION, bytes.fromhex(text))
+        except (TypeError, ValueError) as error:
+            raise Refused("what is needed is not named by ids", kind="bad-message") from error
 
 
 def _read_refs(message: Message) -> Iterator[tuple[str, Link]]:

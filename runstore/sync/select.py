@@ -13,6 +13,7 @@ from typing import NamedTuple
 from runstore.model.ids import Kind, Link, Object
 from runstore.model.lists import decode_node
 from runstore.model.objects import links_of
+from runstore.runs.absence import absence
 from runstore.store.protocol import Reader
 from runstore.sync.ancestry import difference
 from runstore.sync.marks import Marks
@@ -64,7 +65,8 @@ class Selection:
         while todo:
             new = difference(reader, todo, had)
             boundary.update(dict.fromkeys(new.boundary))
-            self._promised.update(Link(Kind.EXECUTION, key) for key in new.absent)
+            for key in new.absent:
+                self._not_here(Link(Kind.EXECUTION, key))
             executions, cut = self._omission.cut(reader, new.executions, todo)
             self._promised.update(cut)
             self._contents([*new.tags, *reversed(executions)], boundary)
@@ -113,7 +115,7 @@ class Selection:
         """Decide for an object that is new as far as is known; return it, or None if that was decided before or it is not here."""
         address = self._reader.address(link.id)
         if address is None:
-            self._promised.add(link)
+            self._not_here(link)
             return None
         if not self._seen.add(address):
             return None
@@ -122,6 +124,11 @@ class Selection:
             return None
         self._chosen.add(address)
         return self._reader.at(address)
+
+    def _not_here(self, link: Link) -> None:
+        """Note as promised what we know that somebody has. What is lost is not: who has it needs no promise, and others have to be told."""
+        if absence(self._reader, link.id) is not None:
+            self._promised.add(link)
 
     def pass_over(self, link: Link) -> None:
         """Note that an object is had, with all that it leads to."""

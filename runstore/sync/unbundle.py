@@ -6,15 +6,12 @@ from collections.abc import Iterable
 from contextlib import nullcontext
 from time import monotonic
 
-from runstore.errors import Refused
-from runstore.model.ids import Kind, Link
 from runstore.store.memory import MemoryStore
-from runstore.store.protocol import Reader, Store, Table
+from runstore.store.protocol import Store, Table
 from runstore.sync.bundlestore import BundleStore
 from runstore.sync.limits import FETCHING
 from runstore.sync.progress import Progress, nothing
-from runstore.sync.receive import Received, Receiver
-from runstore.sync.visible import Everything
+from runstore.sync.receive import Received, Receiver, check_needs
 
 
 def verify_bundle(path: str, store: Store | None, *, tables: Iterable[Table], progress: Progress = nothing) -> Received:
@@ -27,18 +24,8 @@ def verify_bundle(path: str, store: Store | None, *, tables: Iterable[Table], pr
             for _ in bundle.pack.objects():
                 continue  # raises where an id is not the one that the index gives
             with known.read() as reader:
-                _check_prerequisites(reader, bundle.header.prerequisites)
+                check_needs(reader, bundle.header.prerequisites, "the bundle")
                 receiver.inspect(reader, bundle.header.refs.values())
         finally:
             receiver.close()
         return Received(receiver.meter.objects, receiver.meter.raw, 0)
-
-
-def _check_prerequisites(reader: Reader, links: Iterable[Link]) -> None:
-    for link in links:
-        if link.kind != Kind.EXECUTION or not Everything().holds(reader, link):
-            raise Refused(
-                f"the bundle builds on {link}, which is not here",
-                hint="bring that first, or make a bundle without --after",
-                kind="prerequisite",
-            )

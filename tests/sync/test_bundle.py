@@ -4,21 +4,27 @@ from __future__ import annotations
 
 import io
 import random
+from collections.abc import Iterable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from runstore import refs
-from runstore.errors import Damaged, InvalidInput, NotFound, Refused, RunstoreError, Unavailable
+from runstore.errors import Damaged, InvalidInput, NotFound, Refused, Unavailable
 from runstore.maintenance.pack import pack
+from runstore.model.executions import decode_execution
 from runstore.model.ids import Link
 from runstore.query.log import Filter, log
 from runstore.repo import TABLES, Repo
 from runstore.runs import lookup
 from runstore.sync import local
-from runstore.sync.bundle import is_bundle, open_header, write_bundle
+from runstore.sync.bundle import _render, is_bundle, open_header, read_header, write_bundle
 from runstore.sync.bundlestore import BundleStore
+from runstore.sync.channel import LocalChannel
 from runstore.sync.connect import Connect
+from runstore.sync.endpoint import Endpoint
+from runstore.sync.messages import Message
 from runstore.sync.unbundle import verify_bundle
 from runstore.sync.urls import Url
 from runstore.testing.machines import Machine
@@ -105,15 +111,46 @@ def test_a_bundle_after_something_holds_what_is_new(machine: Machine, tmp_path: 
     with BundleStore(str(path), TABLES) as bundle, bundle.read() as reader:
         assert {obj.id for _, obj in reader.objects()} == machine.ids() - before
     assert open_header(str(path)).prerequisites == (base,)
+    with BundleStore(str(path), TABLES) as bundle, bundle.read() as reader, pytest.raises(NotFound) as missing:
+        reader.get(base.id)
+    assert missing.value.hint == "it builds on others: take it into a store that has them"
     verify_bundle(str(path), other.store, tables=TABLES)
     other.fetch(over(path))
     assert other.ids() == machine.ids()
     with pytest.raises(Refused, match=base.hex):
         verify_bundle(str(path), None, tables=TABLES)
+    for stranger in (Machine(3), Machine(4)):
+        with pytest.raises(Refused, match=f"builds on execution:{base.hex}, which is not here"):
+            stranger.fetch(over(path))
+        assert stranger.ids() == set()
+        stranger.say()
+
+
+def test_what_a_sender_has_lost_is_not_promised(machine: Machine, tmp_path: Path) -> None:
+    """A file that lacks something, and does not say that it builds on it, is refused, and promises nothing."""
+    with machine.store.read() as reader:
+        below = decode_execution(reader.get(machine.repo_ref("main").id).body).parents[0]
+    path = written(machine, tmp_path / "new.runs", {"heads/main": machine.repo_ref("main")}, (below,))
+    header, start = read_header(io.BytesIO(path.read_bytes()))
+    lying = tmp_path / "lying.runs"
+    lying.write_bytes(_render(header._replace(prerequisites=())) + path.read_bytes()[start:])
     stranger = Machine(3)
-    with pytest.raises(RunstoreError):
-        stranger.fetch(over(path))
+    with pytest.raises(Refused, match="is neither in the transfer nor here"):
+        stranger.fetch(over(lying))
     assert stranger.ids() == set()
+
+
+@pytest.mark.parametrize("needs", ["x", ["x"], [3], [None]])
+def test_what_a_peer_says_it_needs_is_read_with_care(machine: Machine, needs: Any) -> None:
+    """A hello whose needs are no ids is refused."""
+    endpoint = Endpoint(machine.store, now=machine.now, actor="peer")
+
+    def forged(messages: Iterable[Message]) -> Iterator[Message]:
+        for message in endpoint.answer(messages):
+            yield message._replace(fields={**message.fields, "needs": needs}) if message.name == "hello" else message
+
+    with pytest.raises(Refused, match="what is needed"):
+        Machine(2).fetch(lambda: LocalChannel(forged))
 
 
 def test_verify_finds_nothing_wrong_with_a_good_bundle(machine: Machine, tmp_path: Path) -> None:
