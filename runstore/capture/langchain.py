@@ -95,7 +95,9 @@ def langchain_handler(*, session: str | None = None) -> Any:
                 whole = session or (above.session if above else None) or stated or str(run_id)
                 self._runs[run_id] = _Run(said.get("parent_run_id"), str(name).replace("/", "_"), whole)
                 while len(self._runs) > _MOST:
-                    del self._runs[next(iter(self._runs))]
+                    oldest = next(iter(self._runs))
+                    del self._runs[oldest]
+                    self._scopes.pop(oldest, None)  # a call that was cancelled tells no end
 
         def _call(self, run_id: Any, serialized: Any, said: dict[str, Any]) -> None:
             self._begin(run_id, serialized, said)
