@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import re
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from runstore.cli import safe
-from runstore.cli.output import Output, clip, columns, count
+from runstore.cli.output import Output, clip, columns, count, display_width
 from runstore.query import words
 from runstore.query.diff import CallsDiff, Component, Diff, ElementChange, ElementsDiff, Hunk, KeyChange, Stat, TextDiff, ToolsDiff, unified
 
@@ -14,6 +15,7 @@ _SIGNS = {"added": "+", "removed": "-", "changed": "~", "reordered": "~"}
 _STYLES = {"+": "green", "-": "red", "~": "yellow", "@": "cyan"}
 _PIECES = {words.GONE: ("red",), words.CAME: ("green",), words.CUT: ("dim",)}
 _UNITS = {"documents": "document", "history": "message", "output": "message", "tools": "tool"}
+_Part = tuple[str, tuple[str, ...]]
 _INDENT = "  "
 _LABEL_WIDTH = 9
 
@@ -72,12 +74,27 @@ class DiffText:
             yield self._signed("@", indent + header(hunk))
             for line in words.lines(hunk):
                 if line.sign == "~":
-                    yield f"{indent}~{self._pieces(line.pieces)}"
+                    parts: Sequence[_Part] = [("~", ()), *((piece_text(piece), _PIECES.get(piece.sign, ())) for piece in line.pieces)]
                 else:
-                    yield self._signed(line.sign, indent + safe.text(line.sign + line.text))
+                    style = _STYLES.get(line.sign)
+                    parts = [(safe.text(line.sign + line.text), () if style is None else (style,))]
+                yield from self._laid(indent, parts)
 
-    def _pieces(self, pieces: tuple[words.Piece, ...]) -> str:
-        return "".join(self._out.paint(piece_text(piece), *_PIECES.get(piece.sign, ())) for piece in pieces)
+    def _laid(self, indent: str, parts: Sequence[_Part]) -> Iterator[str]:
+        """Yield a line, on a terminal broken between words where it is too long for it; what goes on is indented."""
+        if not self._out.terminal or display_width(indent + "".join(text for text, _ in parts)) <= self._out.width:
+            parts = [(indent, ()), *parts] if len(parts) > 1 else [(indent + text, styles) for text, styles in parts]
+            yield "".join(self._out.paint(text, *styles) for text, styles in parts)
+            return
+        made, used = indent, len(indent)
+        for text, styles in parts:
+            for word in re.findall(r"\s*\S+|\s+", text):
+                if used + display_width(word) > self._out.width and used > len(indent) + 2:
+                    yield made
+                    made, used, word = indent + "  ", len(indent) + 2, word.lstrip()
+                made += self._out.paint(word, *styles)
+                used += display_width(word)
+        yield made
 
     def _keys(self, changes: tuple[KeyChange, ...], indent: str) -> Iterator[str]:
         width = max((len(safe.line(change.path)) for change in changes), default=0)

@@ -61,6 +61,19 @@ def test_colour_on_a_terminal_is_only_colour(terminal: Cli) -> None:
     assert max(map(len, plain.splitlines())) <= COLUMNS
 
 
+def test_long_lines_of_a_difference_break_between_words(terminal: Cli) -> None:
+    """On a terminal no line of `diff` is wider than it, and no word is cut; in a pipe lines stay as they are."""
+    long = "A loan can be renewed twice, and a film may be kept for one week and cannot be renewed at all by anybody whatsoever."
+    terminal.add("w", prompt="Short.", nonce="1")
+    terminal.add("w", prompt=long, nonce="2")
+    terminal.add("w", prompt=long.replace("twice", "thrice") + " Not even by the director of the library.", nonce="3")
+    for revision in ("w", "w~1"):
+        _, shown = on_terminal("diff", revision, NO_COLOR="1")
+        assert max(map(len, shown.splitlines())) <= COLUMNS
+        assert " ".join(shown.split()) == " ".join(terminal("diff", revision).out.split())
+    assert f"  +{long}" in terminal("diff", "w~1").lines
+
+
 def test_no_color_is_respected(terminal: Cli) -> None:
     """NO_COLOR turns every escape sequence off."""
     assert "\x1b" not in on_terminal("show", "main", NO_COLOR="1")[1]
