@@ -115,6 +115,7 @@ def langchain_handler(*, session: str | None = None) -> Any:
                 self._runs.pop(run_id, None)
                 scope = self._scopes.pop(run_id, None)
             if scope is not None:
+                scope.over = True  # asyncio: the end is told in a task of its own
                 scope.__exit__(None, None, None)
 
     return Labels()

@@ -33,6 +33,8 @@ class Scope:
         self.own_session = os.urandom(8).hex()
         """The session where neither this scope nor what is around it names one."""
         self.path: str | None = scope
+        self.over = False
+        """Set by whoever may be told of the end in another flow of control than of the beginning, and so cannot leave it there."""
         self.notes: dict[str, Any] = dict(notes or {})
         self.recorded: list[Any] = []
         """What was recorded within, in the mode `commit`: run, request, execution and ref of each."""
@@ -45,7 +47,7 @@ class Scope:
             raise InvalidInput(f"notes: {error}", hint="notes are texts, numbers, lists and maps", kind="bad-notes") from error
 
     def __enter__(self) -> Self:
-        outer = self._outer = _current.get()
+        outer = self._outer = current()
         ref, session, scope, notes = self._given
         if outer is not None:
             self.ref = ref or outer.ref
@@ -98,12 +100,15 @@ class Scope:
 
 def current() -> Scope | None:
     """Return the innermost scope of this flow of control."""
-    return _current.get()
+    scope = _current.get()
+    while scope is not None and scope.over:
+        scope = scope._outer
+    return scope
 
 
 def note(key: str, value: Mapping[str, Any]) -> None:
     """Add to the map `key` of the notes of the innermost scope, for calls from here on; nothing where there is no scope."""
-    scope = _current.get()
+    scope = current()
     if scope is not None:
         scope.notes = {**scope.notes, key: {**scope.notes.get(key, {}), **value}}
 
