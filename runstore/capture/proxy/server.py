@@ -167,10 +167,12 @@ class _Connection:
             await asyncio.wait((call, watch), return_when=asyncio.FIRST_COMPLETED)
         finally:
             watch.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await watch
             if not call.done():
                 call.cancel()
+            with contextlib.suppress(
+                asyncio.CancelledError, ConnectionError
+            ):  # the call says so, too
+                await watch
         try:
             await call
         except asyncio.CancelledError:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import socket
+import struct
 import threading
 import time
 from collections.abc import Iterator
@@ -215,6 +217,22 @@ def test_a_client_that_goes_away_ends_the_call(service: Service) -> None:
         assert service.broken.wait(5)
     (complete, error), *more = watching.ends
     assert (complete, type(error), more) == (False, ConnectionResetError, [])
+
+
+def test_a_client_that_resets_the_connection_leaves_no_noise(service: Service, caplog: pytest.LogCaptureFixture) -> None:
+    """A reset is met by who reads and by who writes at once: both are heard out, and nothing is left for the loop to complain of."""
+    service.go_on.set()
+    asked = f"POST /stream-long{PATH} HTTP/1.1\r\nHost: h\r\nContent-Length: 2\r\n\r\n{{}}".encode()
+    with proxy(service.url, Watching()) as url:
+        host, port = url.removeprefix("http://").split(":")
+        for _ in range(20):
+            with socket.create_connection((host, int(port))) as raw:
+                raw.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+                raw.sendall(asked)
+                raw.recv(1000)
+        time.sleep(0.2)
+    gc.collect()
+    assert [record.getMessage() for record in caplog.records if record.name == "asyncio"] == []
 
 
 def test_a_client_that_goes_away_before_the_answer_ends_the_call(service: Service) -> None:
