@@ -80,8 +80,18 @@ def read_url(url: str) -> Target:
     origin = f"{parts.scheme}://{name}" + (f":{port}" if port not in (None, _PORTS[parts.scheme]) else "")
     pairs = [pair for pair in parts.query.split("&") if pair]
     kept = [pair for pair in pairs if pair.partition("=")[0] in WIRE_QUERY | VERSION_QUERY]
-    versions = {key: value for key, _, value in (pair.partition("=") for pair in pairs) if key in VERSION_QUERY}
-    return Target(origin + parts.path + ("?" + "&".join(kept) if kept else ""), origin, parts.path, bool(_LOOPBACK.match(host)), versions)
+    kept_url = origin + parts.path + ("?" + "&".join(kept) if kept else "")
+    return Target(kept_url, origin, parts.path, bool(_LOOPBACK.match(host)), _versions(pairs))
+
+
+def _versions(pairs: Iterable[str]) -> dict[str, str]:
+    """Return the keys that go to the model. One that comes again stands in the value of the first: no value of a query has a `&`."""
+    found: dict[str, str] = {}
+    for pair in pairs:
+        key, _, value = pair.partition("=")
+        if key in VERSION_QUERY:
+            found[key] = f"{found[key]}&{pair}" if key in found else value
+    return found
 
 
 def read_headers(headers: Headers) -> tuple[dict[str, str], dict[str, str]]:

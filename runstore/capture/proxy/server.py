@@ -169,9 +169,7 @@ class _Connection:
             watch.cancel()
             if not call.done():
                 call.cancel()
-            with contextlib.suppress(
-                asyncio.CancelledError, ConnectionError
-            ):  # the call says so, too
+            with contextlib.suppress(asyncio.CancelledError, ConnectionError):  # the call says so, too
                 await watch
         try:
             await call

@@ -44,6 +44,14 @@ def test_version_headers_belong_to_the_model() -> None:
     assert (wire, model) == ({"user-agent": "x/1"}, {"anthropic-beta": "a,b", "anthropic-version": "2023-06-01"})
 
 
+def test_a_query_key_that_comes_again_is_not_lost() -> None:
+    """Which of two versions a service takes is its own affair: a URL that names both is none that names one."""
+    written = ["1", "2", "1&api-version=2", "2&api-version=1", "1&api-version=1"]
+    found = [read_url(f"https://h/x?api-version={text}").versions["api-version"] for text in written]
+    assert found == written
+    assert read_url("https://h/x?api-version=1&beta=true&api-version=2").versions == {"api-version": "1&api-version=2", "beta": "true"}
+
+
 @pytest.mark.parametrize(
     ("url", "origin", "loopback"),
     [
