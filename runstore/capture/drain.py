@@ -36,12 +36,13 @@ _DONE = 1 << 62
 class Drained(NamedTuple):
     """What a drain did.
 
-    `statuses` and `refs` count executions; `others` are calls that no codec has; `failed` were kept aside; `lost` is how many calls their
-    processes could not journal, as these said.
+    `statuses`, `refs` and `sessions` count executions; `others` are calls that no codec has; `failed` were kept aside; `lost` is how many
+    calls their processes could not journal, as these said.
     """
 
     statuses: Counter[str]
     refs: Counter[str]
+    sessions: Counter[str]
     others: int
     failed: int
     lost: int
@@ -120,13 +121,14 @@ class _Draining:
         self._directory = os.path.join(getattr(repo.store, "directory", ""), DIRECTORY)
         self._statuses: Counter[str] = Counter()
         self._refs: Counter[str] = Counter()
+        self._sessions: Counter[str] = Counter()
         self._others = self._failed = self._lost = 0
 
     def all(self) -> Drained:
         for path in _files(self._directory):
             with contextlib.suppress(FileNotFoundError, _Taken), open(path, "rb") as file:
                 self._file(path, file.fileno())
-        return Drained(self._statuses, self._refs, self._others, self._failed, self._lost)
+        return Drained(self._statuses, self._refs, self._sessions, self._others, self._failed, self._lost)
 
     def _file(self, path: str, fd: int) -> None:
         name = os.path.basename(path)
@@ -232,6 +234,7 @@ class _Draining:
     def _count(self, items: list[_Item], recorded: list[Recorded]) -> None:
         self._statuses.update(item.assembled.fields["status"] for item in items)
         self._refs.update(one.ref for one in recorded)
+        self._sessions.update((item.assembled.fields["notes"] or {}).get("session", "") for item in items)
 
     def _mark(self, name: str) -> int:
         with self._repo.read() as reader:

@@ -57,6 +57,15 @@ def test_an_unmodified_program_is_recorded(tmp_path: Path) -> None:
     assert {found.notes["session"] for found in executions(tmp_path / "store")} == {"s1"}
 
 
+def test_the_sessions_of_the_program_are_those_that_are_told(tmp_path: Path) -> None:
+    """The command in the last line finds what was recorded, whoever named the session."""
+    named = ASK + "import runstore\nwith runstore.record(session='own'): ask('one')\n"
+    done = program(tmp_path, named)
+    assert done.stderr.endswith("on main: `runstore log --session own`\n")
+    done = program(tmp_path, named + "ask('two')")
+    assert done.stderr.endswith("on main: `runstore log --oneline`\n")
+
+
 def test_a_program_without_calls_is_told_so(tmp_path: Path) -> None:
     """Nothing recorded is said, not passed over."""
     assert program(tmp_path, "pass").stderr.startswith("recorded nothing")

@@ -53,7 +53,7 @@ def run(
         report(error)
         return error.code
     told.drain()
-    told.say(session)
+    told.say()
     return code
 
 
@@ -70,6 +70,7 @@ class _Told:
         self._repo = repo
         self._statuses: Counter[str] = Counter()
         self._refs: Counter[str] = Counter()
+        self._sessions: Counter[str] = Counter()
         self._failed = self._lost = 0
         self._error: str | None = None
 
@@ -87,17 +88,21 @@ class _Told:
     def _add(self, done: Drained) -> None:
         self._statuses += done.statuses
         self._refs += done.refs
+        self._sessions += done.sessions
         self._failed += done.failed
         self._lost += done.lost
 
-    def say(self, session: str) -> None:
+    def say(self) -> None:
         """Say what was recorded, in one line, and what was not."""
         from runstore import refs
 
         if self._statuses:
             kinds = ", ".join(f"{number} {status}" for status, number in sorted(self._statuses.items(), key=lambda one: one[0] != "ok"))
             where = " and ".join(refs.short_name(name) for name in sorted(self._refs))
-            say(f"recorded {count(self._statuses.total(), 'execution')} ({kinds}) on {where}: `runstore log --session {session}`")
+            # The program may have named sessions of its own: then it knows them, and they may be many.
+            [session, *others] = self._sessions
+            look = f"log --session {session}" if session and not others else "log --oneline"
+            say(f"recorded {count(self._statuses.total(), 'execution')} ({kinds}) on {where}: `runstore {look}`")
         elif not self._failed and not self._lost and self._error is None:
             say("recorded nothing: no model call was seen (docs/how-to/record-my-app.md says what is)")
         if self._failed or self._lost:
