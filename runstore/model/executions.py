@@ -8,7 +8,6 @@ Source: docs/spec/identity.md, "Executions".
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from functools import lru_cache
 from itertools import pairwise
 from operator import itemgetter
 from typing import TYPE_CHECKING, Any
@@ -24,7 +23,6 @@ from runstore.tuples import NamedTuple
 
 if TYPE_CHECKING:
     from runstore.model.forms import Forms
-    from runstore.model.shapes import Shape
 
 STATUSES = ("ok", "error", "partial", "interrupted", "merge")
 
@@ -73,11 +71,9 @@ _LINKS = {
     "response": frozenset((Kind.VALUE,)),
     "wire": frozenset((Kind.VALUE,)),
 }
-_FEW = 16  # executions, decoded strictly: a command that reads no more makes no patterns of their forms, which takes longer than all else
-_opened = 0
-_shapes: dict[int, Shape] = {}  # by the length of a body
-_sizes: set[int] = set()
-_MOST_SHAPES = 64
+_FEW = 16  # executions: a command that decodes no more knows no forms, whose module takes longer to load than all of them
+_met = 0
+_known_forms: Forms | None = None
 _TIMES = frozenset(("started", "ended"))
 _MAPS = frozenset(("usage", "notes", "extra"))
 
@@ -149,34 +145,40 @@ def decode_execution(body: bytes, *, take: Callable[[bytes], object] | None = No
 
 def open_execution(body: bytes, *, max_depth: int = MAX_DEPTH) -> tuple[Execution, list[bytes]]:
     """Return the execution of a body, strictly, and all its links as 33 bytes each, in their order. Raises Refused."""
-    global _opened
-    _opened += 1
-    forms = _forms() if _opened > _FEW else None
-    known = forms.read(body) if forms and max_depth > 1 else None  # what has a form is a map with an array in it
+    forms = _forms()
+    known = forms.open(body) if forms is not None and max_depth > 1 else None  # what has a form is a map with an array in it
     if known is not None:
         return _new(Execution, known[0]), known[1]
     raws: list[bytes] = []
     value = decode(body, take=raws.append, max_depth=max_depth)
     check_normal(value)
     _check(value)
-    if forms:
+    if forms is not None and forms.due(body):
         forms.learn(value)
     return _execution(value), raws
 
 
-@lru_cache(1)
-def _forms() -> Forms:
-    from runstore.model.forms import Forms
+def _forms() -> Forms | None:
+    """Return the forms of this process, once it has decoded some executions."""
+    global _met, _known_forms
+    if _known_forms is None:
+        _met += 1
+        if _met > _FEW:
+            from runstore.model.forms import Forms
 
-    return Forms(_FIELDS)
+            _known_forms = Forms(_FIELDS)
+    return _known_forms
 
 
 def execution_links(body: bytes) -> Sequence[bytes]:
     """Return all links of an execution's body as 33 bytes each. It was verified when it entered the store."""
-    raws = _forms().links(body)
-    if raws is None and _forms().tries():  # so that a process that only reads learns forms too
-        return open_execution(body)[1]
-    return raws_trusted(body) if raws is None else raws
+    forms = _forms()
+    if forms is None:
+        return raws_trusted(body)
+    raws = forms.links(body)
+    if raws is None:
+        return open_execution(body)[1] if forms.due(body) else raws_trusted(body)
+    return raws
 
 
 def decode_execution_trusted(body: bytes) -> Execution:
@@ -184,10 +186,17 @@ def decode_execution_trusted(body: bytes) -> Execution:
 
     Several times as fast as `decode_execution`. Raises Refused for a body that is no execution.
     """
-    shape = _shapes.get(len(body))
-    if shape is not None and (values := shape.read(body)) is not None:
-        known: Execution = _new(Execution, values)
-        return known
+    forms = _known_forms or _forms()
+    if forms is not None:
+        values = forms.read(body)
+        if values is not None:
+            known: Execution = _new(Execution, values)
+            return known
+        if forms.due(body):
+            try:
+                return open_execution(body)[0]
+            except Refused:
+                pass  # what entered is checked again to learn from it alone
     return _decode_any(body)
 
 
@@ -198,27 +207,7 @@ def _decode_any(body: bytes) -> Execution:
         raise _bad(f"it is no map of {', '.join(_KEYS)}")
     filled["parents"] = tuple(parents)
     found: Execution = _new(Execution, filled.values())
-    if _MAPS.isdisjoint(value) and "message" not in value:
-        _remember_shape(body, value, found)
     return found
-
-
-def _remember_shape(body: bytes, value: dict[str, Any], found: Execution) -> None:
-    """Remember how an execution without free text lies, once a second one of its length has come with no shape, or another, at hand."""
-    size = len(body)
-    if size not in _sizes:
-        if len(_sizes) >= _MOST_SHAPES:
-            _sizes.clear()
-        _sizes.add(size)
-        return
-    from runstore.model.shapes import learn  # a command that reads few executions need not wait for it
-
-    _sizes.discard(size)
-    if len(_shapes) >= _MOST_SHAPES:
-        _shapes.clear()
-    shape = learn(body, value, _FIELDS, found)
-    if shape is not None:
-        _shapes[size] = shape
 
 
 def _execution(value: Any) -> Execution:
