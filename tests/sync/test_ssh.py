@@ -99,18 +99,18 @@ class TestSsh(TransportConformance):
         theirs.close()
 
 
-@pytest.mark.parametrize("count", [2, pytest.param(100, marks=pytest.mark.soak)])
+@pytest.mark.parametrize(("part", "count"), [(0, 2), *[pytest.param(part, 100, marks=pytest.mark.soak) for part in range(1, 11)]])
 @pytest.mark.timeout(1800)
-def test_a_connection_that_is_cut(server: tuple[tuple[str, ...], int], tmp_path: Path, count: int) -> None:
-    """Wherever the pipes to ssh are cut, the receiver is as before or as after, and the next try succeeds."""
+def test_a_connection_that_is_cut(server: tuple[tuple[str, ...], int], tmp_path: Path, part: int, count: int) -> None:
+    """Wherever the pipes to ssh are cut, the receiver is as before or as after, and the next try succeeds: 1,000 places, in ten parts."""
     ssh, port = server
 
     def cut(name: str) -> Cut:
         url = parse_url(f"ssh://{getpass.getuser()}@127.0.0.1:{port}{tmp_path / name}")
         return lambda budget: spawn_cut(ssh_command(url, ssh), budget)
 
-    cut_pushes(tmp_path / "pushed", cut("pushed"), 5, count)
-    cut_fetches(tmp_path / "fetched", cut("fetched"), 6, count)
+    cut_pushes(tmp_path / "pushed", cut("pushed"), 2 * part, count)
+    cut_fetches(tmp_path / "fetched", cut("fetched"), 2 * part + 1, count)
 
 
 def test_the_command_line() -> None:
