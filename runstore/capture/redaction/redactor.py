@@ -7,7 +7,10 @@ the event.
 
 from __future__ import annotations
 
+import json
+from codecs import BOM_UTF8, BOM_UTF16_BE, BOM_UTF16_LE
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import suppress
 from typing import Any
 
 from runstore.capture.codecs.urls import REQUEST_HEADERS, RESPONSE_HEADERS, VERSION_HEADERS, media_type
@@ -105,10 +108,7 @@ class Redactor:
         if is_stream(kind, body):
             body, places = mask_stream(kind, body, self._scanner)
             found += [_found(at + pointer, rule) for pointer, rule in places]
-        try:
-            text, charset = body.decode("utf-8"), "utf-8"
-        except UnicodeDecodeError:
-            text, charset = body.decode("latin-1"), "latin-1"
+        text, charset = _text_of(body)
         findings = self._scanner.find(text)
         if not findings:
             return body
@@ -129,6 +129,20 @@ class Redactor:
         if isinstance(value, list | tuple):
             return [self._value(item, f"{at}/{number}", found) for number, item in enumerate(value)]
         return value
+
+
+def _text_of(body: bytes) -> tuple[str, str]:
+    """Return a body as text, and the charset that gives the body again. JSON may begin with a mark or lie in wide characters: readers take it so."""
+    if b"\0" in body[:4] or body.startswith((BOM_UTF8, BOM_UTF16_LE, BOM_UTF16_BE)):
+        charset = json.detect_encoding(body)
+        with suppress(ValueError, RecursionError):
+            text = body.decode(charset)
+            json.loads(text)
+            return text, charset
+    try:
+        return body.decode("utf-8"), "utf-8"
+    except UnicodeDecodeError:
+        return body.decode("latin-1"), "latin-1"
 
 
 def _kept(name: str) -> bool:

@@ -31,6 +31,23 @@ def test_places_are_json_pointers() -> None:
     assert SECRET.encode() not in clean.request_body
 
 
+@pytest.mark.parametrize("charset", ["utf-8-sig", "utf-16", "utf-16-le", "utf-16-be", "utf-32", "utf-32-be"])
+def test_json_is_scanned_in_every_charset_that_readers_take(charset: str) -> None:
+    """What a codec would read is what the scan reads; it stays in its charset."""
+    body = json.dumps({"messages": [{"content": f"key {SECRET} é"}]}, ensure_ascii=False).encode(charset)
+    clean, found = Redactor()(exchange(request_body=body))
+    assert found == ({"at": "/request/body/messages/0/content", "rule": "github-token"},)
+    assert json.loads(clean.request_body) == {"messages": [{"content": "key [redacted:github-token] é"}]}
+
+
+def test_bytes_that_only_begin_like_wide_characters_are_scanned_as_they_are() -> None:
+    """A zero byte or a mark makes no text: what is no JSON in that charset is read byte by byte."""
+    for head in (b"\xff\xfe", b"\0\0\0\x10", b"{\0"):
+        clean, found = Redactor()(exchange(request_body=head + SECRET.encode() + b"\xff "))
+        assert [one["rule"] for one in found] == ["github-token"]
+        assert SECRET.encode() not in clean.request_body
+
+
 def test_headers_that_are_kept_are_scanned() -> None:
     """A secret in a header on the list is masked; one in a header that is dropped is no finding."""
     headers = (("User-Agent", f"app {SECRET}"), ("Authorization", f"Bearer {SECRET}"))
