@@ -132,7 +132,7 @@ class Redactor:
 
 
 def _text_of(body: bytes) -> tuple[str, str]:
-    """Return a body as text, and the charset that gives the body again. JSON may begin with a mark or lie in wide characters: readers take it so."""
+    """Return a body as text, and the charset that gives the body again. JSON may begin with a mark, or lie in wide characters."""
     if b"\0" in body[:4] or body.startswith((BOM_UTF8, BOM_UTF16_LE, BOM_UTF16_BE)):
         charset = json.detect_encoding(body)
         with suppress(ValueError, RecursionError):
