@@ -50,22 +50,22 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[tuple[str
         "StrictModes=no", "UsePAM=no", "PasswordAuthentication=no", "PermitRootLogin=yes", f"SetEnv=PATH={program.parent}:/usr/bin:/bin",
     ]  # fmt: skip
     os.makedirs("/run/sshd", exist_ok=True) if os.geteuid() == 0 else None
-    process = subprocess.Popen(
-        [SSHD, "-D", "-e", "-f", "/dev/null", *(word for one in settings for word in ("-o", one))], stderr=subprocess.PIPE
-    )
+    log = home / "log"  # a file: what it says of a thousand connections fills a pipe that nobody reads, and it stands still
+    command = [SSHD, "-D", "-E", str(log), "-f", "/dev/null", *(word for one in settings for word in ("-o", one))]
+    process = subprocess.Popen(command)
     options = ("-i", f"{home}/user", "-o", "IdentitiesOnly=yes", "-o", "StrictHostKeyChecking=no", "-o", "UserKnownHostsFile=/dev/null")
     try:
-        _wait(port, process)
+        _wait(port, process, log)
         yield ("ssh", "-F", "/dev/null", "-q", *options), port
     finally:
         process.terminate()
-        process.communicate(timeout=10)
+        process.wait(10)
 
 
-def _wait(port: int, process: subprocess.Popen[bytes]) -> None:
+def _wait(port: int, process: subprocess.Popen[bytes], log: Path) -> None:
     for _ in range(100):
         if process.poll() is not None:
-            pytest.skip(f"sshd does not start: {process.communicate()[1].decode()[-200:]}")
+            pytest.skip(f"sshd does not start: {log.read_text()[-200:] if log.exists() else process.returncode}")
         with socket.socket() as probe:
             if probe.connect_ex(("127.0.0.1", port)) == 0:
                 return
