@@ -7,7 +7,7 @@ Source: docs/spec/identity.md, "Executions".
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from itertools import pairwise
 from operator import itemgetter
 from typing import TYPE_CHECKING, Any
@@ -62,10 +62,10 @@ _KNOWN = frozenset(_KEYS)
 _EMPTY: dict[str, Any] = dict.fromkeys(_FIELDS)  # in the order of the fields
 _by_key = itemgetter(*[_FIELDS.index(key) for key in _KEYS])
 _EXACT = frozenset((str, int, Link))
-_HEADS = {key: pack_text(key) for key in _KEYS}
+_HEADS = tuple(pack_text(key) for key in _KEYS)
+_PARENTS = frozenset((Kind.EXECUTION,))
 _LINKS = {
     "run": frozenset((Kind.TREE,)),
-    "parents": frozenset((Kind.EXECUTION,)),
     "output": frozenset((Kind.VALUE, Kind.LIST, Kind.BLOB)),
     "cause": frozenset((Kind.EXECUTION,)),
     "response": frozenset((Kind.VALUE,)),
@@ -78,29 +78,42 @@ _TIMES = frozenset(("started", "ended"))
 _MAPS = frozenset(("usage", "notes", "extra"))
 
 
+def make_execution(run: Link, parents: tuple[Link, ...], fields: Mapping[str, Any]) -> Execution:
+    """Return an execution of these fields, as the constructor does and faster. Raises TypeError for a field that executions do not have."""
+    filled = {**_EMPTY, **fields, "run": run, "parents": parents}
+    if len(filled) != len(_EMPTY):
+        raise TypeError(f"an execution has the fields {', '.join(_FIELDS)}")
+    made: Execution = _new(Execution, filled.values())
+    return made
+
+
 def encode_execution(execution: Execution, blobs: list[Object] | None = None) -> Object:
     """Return the object of an execution. Raises InvalidInput for what the specification does not allow.
 
     Bytes inside `usage`, `notes` and `extra` become blobs, which are added to `blobs`; without it they are an error.
     """
-    value = {key: item for key, item in zip(_KEYS, _by_key(execution), strict=True) if item is not None}
-    for key, item in value.items():
-        if type(item) not in _EXACT:
-            value[key] = _plain(item)
+    parts: list[bytes] = []
     try:
-        _check(value)
+        for key, head, item in zip(_KEYS, _HEADS, _by_key(execution), strict=True):
+            if item is None:
+                continue
+            plain = item if type(item) in _EXACT else _plain(item)
+            _check_field(key, plain)
+            kind = type(plain)  # what was checked: a link, a time, a text, parents or a map
+            if kind is Link:
+                parts.append(head + LINK_HEAD + plain.raw)
+            elif kind is str:
+                parts.append(head + pack_text(plain))
+            elif kind is int:
+                parts.append(head + pack_int(plain))
+            elif kind is list:
+                parts.append(b"".join((head, array_head(len(plain)), *[LINK_HEAD + parent.raw for parent in plain])))
+            else:
+                parts.append(head + _encode_map(key, plain, blobs))
+        _check_whole(execution.parents, execution.status, len(parts), runs=execution.run is not None)
     except Refused as error:
         raise InvalidInput(str(error), kind=error.kind) from error
-    parts = [map_head(len(value))]
-    for key, item in value.items():
-        kind = type(item)  # what was checked: a link, a time, a text, parents or a map
-        if kind is Link:
-            parts += (_HEADS[key], LINK_HEAD, item.raw)
-        elif kind is list:
-            parts += (_HEADS[key], array_head(len(item)), *[LINK_HEAD + parent.raw for parent in item])
-        else:
-            parts += (_HEADS[key], pack_text(item) if kind is str else pack_int(item) if kind is int else _encode_map(key, item, blobs))
-    body = b"".join(parts)
+    body = map_head(len(parts)) + b"".join(parts)
     if len(body) > MAX_NODES:  # its maps may be sound one by one and too large together
         try:
             decode_execution(body)
@@ -221,39 +234,45 @@ def _check(value: Any) -> None:
     if type(value) is not dict or not value.keys() <= _KNOWN:
         raise _bad(f"it is no map of {', '.join(_KEYS)}")
     for key, item in value.items():
-        if key in _LINKS:
-            if key != "parents":
-                _check_link(key, item)
-        elif key in _TIMES:
-            if type(item) is not int or not LEAST_INT <= item <= MOST_INT:
-                raise _bad(f"{key} is no number of microseconds within 64 bits")
-        elif key in _MAPS:
-            if not isinstance(item, dict):
-                raise _bad(f"{key} is no map")
-        elif type(item) is not str:
-            raise _bad(f"{key} is no string")
-    _check_parents(value)
+        _check_field(key, item)
+    _check_whole(value.get("parents"), value.get("status"), len(value), runs="run" in value)
 
 
-def _check_link(key: str, item: Any) -> None:
-    if type(item) is not Link or item.kind not in _LINKS[key] or len(item.id) != ID_BYTES:
-        raise _bad(f"{key} is no link to a {' or '.join(kind.label for kind in sorted(_LINKS[key]))}")
+def _check_field(key: str, item: Any) -> None:
+    if key in _LINKS:
+        _check_link(key, item, _LINKS[key])
+    elif key in _TIMES:
+        if type(item) is not int or not LEAST_INT <= item <= MOST_INT:
+            raise _bad(f"{key} is no number of microseconds within 64 bits")
+    elif key == "parents":
+        if type(item) is not list:
+            raise _bad("parents is no array")
+        for parent in item:
+            _check_link(key, parent, _PARENTS)
+    elif key in _MAPS:
+        if not isinstance(item, dict):
+            raise _bad(f"{key} is no map")
+    elif type(item) is not str:
+        raise _bad(f"{key} is no string")
 
 
-def _check_parents(value: dict[str, Any]) -> None:
-    parents, status = value.get("parents"), value.get("status")
-    if type(parents) is not list:
+def _check_link(key: str, item: Any, kinds: frozenset[Kind]) -> None:
+    if type(item) is not Link or item.kind not in kinds or len(item.id) != ID_BYTES:
+        raise _bad(f"{key} is no link to a {' or '.join(kind.label for kind in sorted(kinds))}")
+
+
+def _check_whole(parents: Sequence[Link] | None, status: str | None, fields: int, *, runs: bool) -> None:
+    """Raise Refused unless what an execution has goes together. `runs` says that it names a run."""
+    if parents is None:
         raise _bad("parents is no array")
-    for parent in parents:
-        _check_link("parents", parent)
     if status is not None and status not in STATUSES:
         raise _bad(f"the status is none of {', '.join(STATUSES)}")
     if status != "merge":
-        if "run" not in value:
+        if not runs:
             raise _bad("it names no run and is no merge")
         if len(parents) > 1:
             raise _bad("it has more than one parent and is no merge")
-    elif len(value) != 2:
+    elif fields != 2:
         raise _bad("a merge has parents and a status and nothing else")
     elif len(parents) < 2 or any(one.id >= other.id for one, other in pairwise(parents)):
         raise _bad("the parents of a merge are two or more, sorted by id, each once")

@@ -49,11 +49,11 @@ class KeyPacker:
             self._strict, self._lenient = self._new(), None
         return view
 
-    def key(self, value: Any) -> bytes | None:
-        """Return the key, or None if the value has none."""
+    def key(self, value: Any, last: str | bytes | None = None) -> bytes | None:
+        """Return the key, or None if the value has none. Where it equals `last`, it is that object."""
         try:
             with self.pack(value) as view:
-                return bytes(view)
+                return last if type(last) is bytes and len(last) == view.nbytes and last.startswith(view) else bytes(view)
         except FAILURES:
             return None
 

@@ -21,10 +21,11 @@ from runstore.model.lists import build
 from runstore.model.parts import Objects, Part
 from runstore.model.remembered import HEAD_BYTES, Element, RememberedList
 from runstore.model.settings import encode_settings
-from runstore.model.slots import LIST_SLOTS
+from runstore.model.slots import LIST_SLOTS, SETTINGS_SLOTS, VALUE_SLOTS
 
 MAX_VALUES, MAX_VALUE_BYTES = 512, 16 << 20
 MAX_LISTS, MAX_LIST_BYTES = 64, 64 << 20  # for each of the slots that hold lists
+_ONE_VALUE = SETTINGS_SLOTS | VALUE_SLOTS
 _CANDIDATES = 8  # lists that begin alike and are compared in full where none is simply continued
 
 
@@ -40,26 +41,31 @@ class Memory:
         self._busy = False
         self._packer = KeyPacker()
         self._values: OrderedDict[tuple[bool, str | bytes], _Value] = OrderedDict()
+        self._latest: dict[str, str | bytes] = {}
         self._weight = 0
         self._lists = {name: _Lists() for name in LIST_SLOTS}
 
     def value_part(self, value: Any, name: str, *, settings: bool) -> Part:
         """Return the part of one value, or of its settings. Raises InvalidInput and LimitExceeded, naming the place."""
         with self._lock:
-            # Busy: a subclass that builds a run while it is being read. A string keeps its own hash, which saves going over it.
-            key = None if self._busy else value if type(value) is str else self._key(value)
+            key = None if self._busy else self._key(value, name)  # busy: a subclass that builds a run while it is being read
             if key is None:
                 return Part(*_build_value(value, name, settings=settings))
             known = self._values.get((settings, key))
             if known is not None and (known.plain or only_known_types(value)):
                 self._values.move_to_end((settings, key))
+                self._note(name, key)
                 return known.part
             part = Part(*_build_value(value, name, settings=settings))
-            if known is None:
-                self._remember((settings, key), value, part)
+            if known is None and self._remember((settings, key), value, part):
+                self._note(name, key)
             return part
 
-    def _remember(self, key: tuple[bool, str | bytes], value: Any, part: Part) -> None:
+    def _note(self, name: str, key: str | bytes) -> None:
+        if name in _ONE_VALUE:
+            self._latest[name] = key
+
+    def _remember(self, key: tuple[bool, str | bytes], value: Any, part: Part) -> bool:
         # A text has one encoding, and so has what is packed as its key is.
         plain = type(value) is str or key[1] == part.objects[-1].body or pack_plain(value) is not None
         made = _Value(part, plain=plain)
@@ -68,13 +74,21 @@ class Memory:
             self._weight += made.weight
             while len(self._values) > MAX_VALUES or self._weight > MAX_VALUE_BYTES:
                 self._weight -= self._values.popitem(last=False)[1].weight
+            return True
+        return False
 
-    def _key(self, value: Any) -> bytes | None:
-        self._busy = True
-        try:
-            return self._packer.key(value)
-        finally:
-            self._busy = False
+    def _key(self, value: Any, name: str) -> str | bytes | None:
+        """Return the key of a value. One that equals the last of its slot is that one, which keeps its own hash: nothing goes over it."""
+        last = self._latest.get(name)
+        if type(value) is str:
+            key: str | bytes | None = last if last == value else value
+        else:
+            self._busy = True
+            try:
+                key = self._packer.key(value, last)
+            finally:
+                self._busy = False
+        return key
 
     def list_part(self, elements: Sequence[Any], name: str) -> Part:
         """Return the part of a list of values. Raises InvalidInput and LimitExceeded, naming the place (`history[3].content`).

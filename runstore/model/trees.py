@@ -10,7 +10,6 @@ import re
 from collections.abc import Mapping
 from enum import Enum
 from functools import lru_cache
-from operator import itemgetter
 from typing import Any
 
 from runstore.errors import InvalidInput, LimitExceeded, Refused
@@ -45,6 +44,7 @@ _ENTRY = re.compile(
     re.DOTALL,
 )
 _LINK = re.compile(rb"\xc7\x21\x01([\x01-\x04].{32})", re.DOTALL)
+_FEW_SLOTS = 64
 _FORM_BYTES, _MOST_FORMS = 4096, 256
 _forms: dict[tuple[bytes, ...], tuple[dict[str, Slot], tuple[str, ...]]] = {}
 _MAX_BODY = 5 + MAX_SLOTS * (1 + 66 + 36)
@@ -52,7 +52,6 @@ _ABSENT, _UNKNOWN = b"\xc2", b"\xc0"
 _LINKS = {kind: LINK_HEAD + bytes((kind,)) for kind in (Kind.BLOB, Kind.VALUE, Kind.LIST, Kind.TREE)}
 _KINDS = {bytes((kind,)): kind for kind in _LINKS}
 _KIND_BY_CODE = {int(kind): kind for kind in _LINKS}
-_name_of = itemgetter(0)
 _new: Any = tuple.__new__  # the constructor of a named tuple is a Python function
 
 
@@ -73,8 +72,10 @@ def tree_body(slots: Mapping[str, Slot]) -> bytes:
     if len(slots) > MAX_SLOTS:
         raise LimitExceeded(f"a tree of {len(slots):,} slots; the most is {MAX_SLOTS:,}", kind="limit-exceeded")
     entries = [array_head(len(slots))]
-    for name, slot in sorted(slots.items(), key=_name_of):
-        entries.append(_head(name))
+    names = tuple(slots)
+    for name, head in _heads(names) if len(names) <= _FEW_SLOTS else _heads.__wrapped__(names):
+        slot = slots[name]
+        entries.append(head)
         if slot is UNKNOWN:
             entries.append(_UNKNOWN)
         elif slot is ABSENT:
@@ -84,11 +85,12 @@ def tree_body(slots: Mapping[str, Slot]) -> bytes:
     return b"".join(entries)
 
 
-@lru_cache(1024)
-def _head(name: str) -> bytes:
-    """What stands before an entry: the header of the pair and the name."""
-    check_name(name)
-    return b"\x92" + pack_text(name)
+@lru_cache(256)
+def _heads(names: tuple[str, ...]) -> list[tuple[str, bytes]]:
+    """Return the names sorted, each with what stands before its entry: the header of the pair and the name."""
+    for name in names:
+        check_name(name)
+    return [(name, b"\x92" + pack_text(name)) for name in sorted(names)]
 
 
 def _link(name: str, slot: Any) -> tuple[bytes, bytes]:

@@ -28,7 +28,7 @@ FIELDS = (
     "notes",
     "extra_fields",
 )
-_MAPS, _TEXTS = ("usage", "notes", "extra_fields"), ("nonce", "actor", "message")
+_MAPS, _TEXTS = ("usage", "notes", "extra_fields"), ("nonce", "actor", "message", "status")
 STATUSES = ("ok", "error", "partial", "interrupted")
 
 
@@ -51,7 +51,9 @@ def draft(run: Run | Mapping[str, Any], ref: str, fields: Mapping[str, Any]) -> 
     for name, value in fields.items():
         if name not in FIELDS:
             raise InvalidInput(f"an execution has no field {name!r}", hint=f"its fields are {', '.join(FIELDS)}", kind="bad-name")
-        if value is not None:
+        if type(value) is str and name in _TEXTS:
+            stated[name] = value
+        elif value is not None:
             stated["extra" if name == "extra_fields" else name] = _field(name, value, parts)
     if stated.get("status") not in STATUSES:
         raise InvalidInput(f"{stated.get('status')!r} is no status", hint=f"a status is one of {', '.join(STATUSES)}", kind="bad-status")

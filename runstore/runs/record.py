@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
-from runstore.model.executions import Execution, decode_execution, encode_execution, make_merge
+from runstore.model.executions import Execution, decode_execution, encode_execution, make_execution, make_merge
 from runstore.model.ids import Link, Object
 from runstore.model.run import Part, Run
 from runstore.runs.index import Indexer
@@ -238,11 +238,11 @@ def chain_from(drafts: Sequence[Draft], tip: Link | None) -> list[Object]:
 
 
 def _execution(draft: Draft, tip: Link | None) -> Execution:
-    return Execution(run=draft.run.link, parents=() if tip is None else (tip,), **draft.fields)
+    return make_execution(draft.run.link, () if tip is None else (tip,), draft.fields)
 
 
 def _report(drafts: Sequence[Draft], executions: Sequence[Object], new: Sequence[tuple[int, Object]]) -> list[Recorded]:
-    counts = [(len(new), sum(len(obj.body) for _, obj in new))] + [(0, 0)] * (len(drafts) - 1)
+    counts = [(len(new), sum([len(obj.body) for _, obj in new]))] + [(0, 0)] * (len(drafts) - 1)
     return [
         Recorded(draft.run.link, draft.run.request_id, execution.link, draft.ref, *count)
         for draft, execution, count in zip(drafts, executions, counts, strict=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import json
 import os
 import random
 import signal
@@ -221,6 +222,19 @@ def test_memory_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
     assert memory._weight == sum(one.weight for one in memory._values.values()) <= 20_000
     assert [memory.list_part(messages, "history").link for messages in lists] == links
     assert [memory.value_part({"n": number}, "x", settings=False).link for number in range(200)] == values
+
+
+def test_a_value_given_again_is_known_by_the_key_at_hand(monkeypatch: pytest.MonkeyPatch) -> None:
+    """An equal prompt has the key of the one before it, which keeps its own hash; a prompt beyond the bounds is not kept for that."""
+    memory = Memory()
+    for prompt in ("You are terse.", [{"role": "system", "content": "You are terse."}]):
+        memory.value_part(prompt, "prompt", settings=False)
+        key = memory._latest["prompt"]
+        memory.value_part(json.loads(json.dumps(prompt)), "prompt", settings=False)
+        assert memory._latest["prompt"] is key
+    monkeypatch.setattr(memo, "MAX_VALUE_BYTES", 20_000)
+    memory.value_part("x" * 30_000, "prompt", settings=False)
+    assert memory._latest["prompt"] is key
 
 
 def test_a_list_beyond_the_bounds_is_not_kept(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -77,8 +77,8 @@ def _frame(lane: int, items: list[Object], size: int) -> Frame:
 
 def drop_held(reader: LmdbReader, wanted: dict[bytes, Object]) -> None:
     """Take out the objects that are stored. Looked up in sorted order, in which neighbours lie on the same pages."""
-    for name in sorted(wanted):
-        if reader.begins(name) and holds(reader, wanted[name]):
+    for name in reader.begun(sorted(wanted)):
+        if holds(reader, wanted[name]):
             del wanted[name]
 
 

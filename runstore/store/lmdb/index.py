@@ -5,6 +5,7 @@ Functions on the engine's cursors; they raise its errors.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from itertools import repeat
 from typing import Any
 
@@ -33,6 +34,12 @@ def candidates(cursor: Any, id: bytes) -> list[int]:
             found.append(address)
         more = cursor.next_dup()
     return found
+
+
+def begun(cursor: Any, ids: Iterable[bytes]) -> list[bytes]:
+    """Return those of the ids with whose beginning there is a row."""
+    look, value = cursor.set_range_dup, cursor.value
+    return [one for one in ids if look(INDEX, prefix := one[:PREFIX]) and value().startswith(prefix)]
 
 
 def lists(cursor: Any, id: bytes, address: int) -> bool:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
@@ -159,11 +159,10 @@ class LmdbReader:
         except lmdb.Error as error:
             raise self._translated(error) from error
 
-    def begins(self, id: bytes) -> bool:
-        """True if the index has an id with this beginning: a quick look before what stands there is compared."""
-        prefix = id[:PREFIX]
+    def begun(self, ids: Iterable[bytes]) -> list[bytes]:
+        """Return those ids with whose beginning the index has a row: a quick look before what stands there is compared."""
         try:
-            return bool(self._rows.set_range_dup(index.INDEX, prefix)) and self._rows.value().startswith(prefix)
+            return index.begun(self._rows, ids)
         except lmdb.Error as error:
             raise self._translated(error) from error
 
