@@ -93,6 +93,8 @@ def encode_execution(execution: Execution, blobs: list[Object] | None = None) ->
     Bytes inside `usage`, `notes` and `extra` become blobs, which are added to `blobs`; without it they are an error.
     """
     parts: list[bytes] = []
+    parents: list[Link] | None = None
+    status = execution.status
     try:
         for key, head, item in zip(_KEYS, _HEADS, _by_key(execution), strict=True):
             if item is None:
@@ -107,10 +109,11 @@ def encode_execution(execution: Execution, blobs: list[Object] | None = None) ->
             elif kind is int:
                 parts.append(head + pack_int(plain))
             elif kind is list:
+                parents = plain  # as they are written: a subclass may say something else each time
                 parts.append(b"".join((head, array_head(len(plain)), *[LINK_HEAD + parent.raw for parent in plain])))
             else:
                 parts.append(head + _encode_map(key, plain, blobs))
-        _check_whole(execution.parents, execution.status, len(parts), runs=execution.run is not None)
+        _check_whole(parents, status if type(status) is str else _plain(status), len(parts), runs=execution.run is not None)
     except Refused as error:
         raise InvalidInput(str(error), kind=error.kind) from error
     body = map_head(len(parts)) + b"".join(parts)
@@ -123,10 +126,14 @@ def encode_execution(execution: Execution, blobs: list[Object] | None = None) ->
 
 
 def _plain(item: Any) -> Any:
-    """Return what is given under a key with tuples as lists, and scalars in normal form."""
+    """Return what is given under a key with tuples as lists, and scalars in normal form and of their base."""
     if isinstance(item, dict):
         return item
-    return list(item) if isinstance(item, list | tuple) else normalise(item)
+    if isinstance(item, list | tuple):
+        return list(item)
+    if isinstance(item, str):
+        return str.__str__(item)
+    return int.__int__(item) if isinstance(item, int) and type(item) is not bool else normalise(item)
 
 
 def _encode_map(key: str, item: dict[str, Any], blobs: list[Object] | None) -> bytes:

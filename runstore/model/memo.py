@@ -81,7 +81,7 @@ class Memory:
         """Return the key of a value. One that equals the last of its slot is that one, which keeps its own hash: nothing goes over it."""
         last = self._latest.get(name)
         if type(value) is str:
-            key: str | bytes | None = last if last == value else value
+            key: str | bytes | None = last if type(last) is str and last == value else value
         else:
             self._busy = True
             try:

@@ -35,6 +35,7 @@ SETTINGS_EXAMPLES = {
     "runtime": '{"engine": "vllm"}',
     "environment": '{"commit": "3f9a12c"}',
 }
+_TEXT = frozenset((str,))
 _HINT = "UNKNOWN (null) says that nobody recorded it, ABSENT (false) that there was none"
 
 
@@ -107,6 +108,8 @@ class Run:
     def _compose(self, given: Mapping[str, Any]) -> None:
         stated: dict[str, Slot] = {}
         parts: dict[str, Part] = {}
+        if not _TEXT.issuperset(map(type, given)):
+            given = _named(given)
         for name, slot in given.items():
             if isinstance(slot, SlotState):
                 stated[name] = slot
@@ -181,6 +184,14 @@ def settings_part(value: Any, name: str = "settings") -> Part:
 def list_part(elements: Sequence[Any], name: str = "list") -> Part:
     """Return the part of a list of values: the elements with their blobs, then the nodes, the root last."""
     return MEMORY.list_part(elements, name)
+
+
+def _named(given: Mapping[Any, Any]) -> dict[Any, Any]:
+    """Return slots whose names are of a subclass of str under the names that these are."""
+    named = {str.__str__(name) if isinstance(name, str) else name: slot for name, slot in given.items()}
+    if len(named) != len(given):
+        raise InvalidInput("a slot is given twice", hint="two names of subclasses of str are the same text", kind="bad-slot")
+    return named
 
 
 def _part(name: str, given: Any) -> Part:

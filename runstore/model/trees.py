@@ -64,11 +64,11 @@ def check_name(name: str) -> None:
 
 def encode_tree(slots: Mapping[str, Slot]) -> Object:
     """Return the tree of these slots, given in any order. Raises InvalidInput for a bad name or entry, LimitExceeded above 4096."""
-    return make_object(Kind.TREE, tree_body(slots))
+    return make_object(Kind.TREE, tree_body({str.__str__(name) if isinstance(name, str) else name: slot for name, slot in slots.items()}))
 
 
 def tree_body(slots: Mapping[str, Slot]) -> bytes:
-    """Return the body of the tree of these slots. Raises as `encode_tree` does."""
+    """Return the body of the tree of these slots, their names exactly of type str. Raises as `encode_tree` does."""
     if len(slots) > MAX_SLOTS:
         raise LimitExceeded(f"a tree of {len(slots):,} slots; the most is {MAX_SLOTS:,}", kind="limit-exceeded")
     entries = [array_head(len(slots))]

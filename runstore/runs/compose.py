@@ -28,7 +28,8 @@ FIELDS = (
     "notes",
     "extra_fields",
 )
-_MAPS, _TEXTS = ("usage", "notes", "extra_fields"), ("nonce", "actor", "message", "status")
+_MAPS, _TEXTS = ("usage", "notes", "extra_fields"), ("nonce", "actor", "message")
+_KEPT = (*_TEXTS, "status")  # as they are, where they are texts
 STATUSES = ("ok", "error", "partial", "interrupted")
 
 
@@ -51,7 +52,7 @@ def draft(run: Run | Mapping[str, Any], ref: str, fields: Mapping[str, Any]) -> 
     for name, value in fields.items():
         if name not in FIELDS:
             raise InvalidInput(f"an execution has no field {name!r}", hint=f"its fields are {', '.join(FIELDS)}", kind="bad-name")
-        if type(value) is str and name in _TEXTS:
+        if type(value) is str and name in _KEPT:
             stated[name] = value
         elif value is not None:
             stated["extra" if name == "extra_fields" else name] = _field(name, value, parts)

@@ -21,6 +21,7 @@ CASES = [
     ("a slot of another kind", '{"tools": {"a": 1}}', "tools: an object where an array is due"),
     ("settings that are no map", '{"parameters": [1]}', "parameters: an array where an object is due"),
     ("a bad status", '{"status": "fine"}', "'fine'"),
+    ("a status that is no text", '{"status": 5}', "5 is no status"),
     ("a bad time", '{"started": "tomorrow-ish"}', "started"),
     ("a cause that is no id", '{"cause": "main"}', "cause: not an id: 'main'"),
     ("a cause of another kind", '{"cause": "tree:' + "0" * 64 + '"}', "cause: tree:00000000…"),

@@ -7,6 +7,7 @@ import threading
 import time
 import tracemalloc
 from collections import OrderedDict, namedtuple
+from collections.abc import Iterator
 from enum import IntEnum, StrEnum
 from typing import Any
 
@@ -15,7 +16,7 @@ import pytest
 from runstore.errors import InvalidInput, LimitExceeded, Refused
 from runstore.model import scalars
 from runstore.model.encoding import count_nodes, decode, decode_trusted, decode_value, encode
-from runstore.model.executions import Execution, encode_execution
+from runstore.model.executions import Execution, decode_execution, encode_execution
 from runstore.model.ids import Kind, Link, make_object
 from runstore.model.jsontext import parse_json, render_json
 from runstore.model.limits import MAX_DIGITS
@@ -191,6 +192,65 @@ def test_bytes_in_an_execution_need_a_place() -> None:
     body = encode_execution(execution, blobs).body
     assert blobs == [make_object(Kind.BLOB, b"x")]
     assert blobs[0].link in links_of(Kind.EXECUTION, body)
+
+
+def test_texts_and_times_of_an_execution_count_as_their_base() -> None:
+    """A subclass of str or int in an execution is written as the text or the number that it is."""
+
+    class Ending(StrEnum):
+        OK = "ok"
+
+    run = Link(Kind.TREE, bytes(32))
+    given = Execution(run, status=Ending.OK, started=Level.LOW, nonce=Text("n"), actor=Name.USER)
+    assert encode_execution(given) == encode_execution(Execution(run, status="ok", started=1, nonce="n", actor="user"))
+    with pytest.raises(InvalidInput, match="started"):
+        encode_execution(Execution(run, started=True))
+
+
+class Anything(str):
+    """A text that says it equals everything."""
+
+    __slots__ = ()
+    __hash__ = str.__hash__
+
+    def __eq__(self, other: object) -> bool:
+        return True
+
+
+class Shorter(tuple[Link, ...]):
+    """A tuple that says it has one item."""
+
+    __slots__ = ()
+
+    def __len__(self) -> int:
+        return 1
+
+
+class Other(tuple[Link, ...]):
+    """A tuple that shows its items the other way round where they are asked for."""
+
+    __slots__ = ()
+
+    def __iter__(self) -> Iterator[Link]:
+        return reversed(tuple(self[at] for at in range(len(self))))
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        Execution(Link(Kind.TREE, bytes(32)), status=Anything("bogus")),
+        Execution(Link(Kind.TREE, bytes(32)), Shorter(Link(Kind.EXECUTION, bytes((at,)) * 32) for at in range(2))),
+        Execution(parents=Other(Link(Kind.EXECUTION, bytes((at,)) * 32) for at in range(2)), status="merge"),
+    ],
+    ids=["status", "parents", "merge"],
+)
+def test_what_is_checked_of_an_execution_is_what_is_written(given: Execution) -> None:
+    """Whatever a subclass says of itself, an execution is made only if it reads back."""
+    try:
+        body = encode_execution(given).body
+    except InvalidInput:
+        return
+    assert encode_execution(decode_execution(body)).body == body
 
 
 @pytest.mark.parametrize(

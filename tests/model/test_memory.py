@@ -7,6 +7,8 @@ import json
 import os
 import random
 import signal
+import subprocess
+import sys
 import threading
 from collections import OrderedDict
 from enum import StrEnum
@@ -301,3 +303,9 @@ def test_a_value_that_builds_runs_while_it_is_read() -> None:
 
     plain = {"role": "user", "content": "x"}
     assert Run(history=[Nosy(plain)], prompt=Nosy(plain)) == Run(history=[plain], prompt=plain)
+
+
+def test_texts_and_other_values_take_turns_where_comparing_bytes_is_an_error() -> None:
+    """A text after a value of another type is no comparison of bytes with a text, which `python -bb` refuses."""
+    program = "from runstore import Run; [Run(prompt=given) for given in (['a'], 'a', ['a'], 'b')]"
+    subprocess.run([sys.executable, "-bb", "-c", program], check=True)

@@ -11,7 +11,7 @@ from runstore.model.encoding import encode
 from runstore.model.ids import Id, Kind, Link, make_object
 from runstore.model.parts import Part
 from runstore.model.run import ABSENT, CORE_SLOTS, UNKNOWN, Preencoded, Run, is_run, list_part, request_id, settings_part, value_part
-from runstore.model.trees import decode_tree
+from runstore.model.trees import decode_tree, encode_tree
 
 VALUE = Link(Kind.VALUE, bytes(32))
 
@@ -23,6 +23,37 @@ def test_a_run_of_nothing_is_unknown_in_every_core_slot() -> None:
     assert decode_tree(run.tree.body) == run.slots
     assert run.request_id == run.id
     assert list(run.objects()) == [run.tree]
+
+
+class Backward(str):
+    """A text that sorts the other way round."""
+
+    __slots__ = ()
+
+    def __lt__(self, other: str) -> bool:
+        return str.__gt__(self, other)
+
+
+class Impostor(str):
+    """A text that says it is another one."""
+
+    __slots__ = ()
+
+    def __hash__(self) -> int:
+        return hash("note")
+
+    def __eq__(self, other: object) -> bool:
+        return True
+
+
+def test_a_name_of_a_subclass_is_the_text_that_it_is() -> None:
+    """Slots named by subclasses of str give the run of the plain names, and leave later runs alone."""
+    plain = {"first": 1, "second": 2, "model": {"b": 1, "a": 2.0}}
+    assert Run.of({Backward(name): given for name, given in plain.items()}) == Run.of(plain) == Run(slots=plain)
+    assert decode_tree(encode_tree({Backward("b"): UNKNOWN, Backward("a"): ABSENT}).body) == {"a": ABSENT, "b": UNKNOWN}
+    assert Run.of({Impostor("other"): 1}) == Run.of({"other": 1}) != Run.of({"note": 1})
+    with pytest.raises(InvalidInput, match="given twice"):
+        Run.of({"model": {}, Impostor("model"): {}})
 
 
 def test_absent_and_unknown_are_different_compositions() -> None:
