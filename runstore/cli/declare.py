@@ -60,9 +60,9 @@ def number(*flags: str, metavar: str, help: str) -> Parameter:
     return Parameter("number", _name(flags), flags, metavar=metavar, help=help)
 
 
-def flag(*flags: str, help: str, name: str | None = None) -> Parameter:
+def flag(*flags: str, help: str) -> Parameter:
     """Declare an option that takes no value."""
-    return Parameter("flag", name or _name(flags), flags, help=help)
+    return Parameter("flag", _name(flags), flags, help=help)
 
 
 def _name(flags: tuple[str, ...]) -> str:

@@ -92,14 +92,14 @@ class Output:
         self._stream.flush()
 
 
-def columns(rows: Sequence[Sequence[str]], *, gap: int = 2, right: Sequence[int] = ()) -> list[str]:
+def columns(rows: Sequence[Sequence[str]], *, right: Sequence[int] = ()) -> list[str]:
     """Lay out rows of plain text in columns, aligned left but for the columns numbered in `right`. The last column is not padded."""
     widths = [max(map(display_width, column)) for column in zip(*rows, strict=True)]
     last = len(widths) - 1
     laid = []
     for row in rows:
         cells = [cell if at == last and at not in right else pad(cell, widths[at], right=at in right) for at, cell in enumerate(row)]
-        laid.append((" " * gap).join(cells).rstrip())
+        laid.append("  ".join(cells).rstrip())
     return laid
 
 

@@ -7,7 +7,7 @@ Source: docs/spec/identity.md, "Executions".
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from itertools import pairwise
 from operator import itemgetter
 from typing import TYPE_CHECKING, Any
@@ -154,13 +154,9 @@ def make_merge(parents: Iterable[Link]) -> Object:
     return encode_execution(Execution(parents=tuple(sorted(set(parents), key=lambda link: link.id)), status="merge"))
 
 
-def decode_execution(body: bytes, *, take: Callable[[bytes], object] | None = None, max_depth: int = MAX_DEPTH) -> Execution:
-    """Return the execution of a body, strictly. Raises Refused. `take` is given every link as 33 bytes, in their order."""
-    execution, raws = open_execution(body, max_depth=max_depth)
-    if take is not None:
-        for raw in raws:
-            take(raw)
-    return execution
+def decode_execution(body: bytes) -> Execution:
+    """Return the execution of a body, strictly. Raises Refused."""
+    return open_execution(body)[0]
 
 
 def open_execution(body: bytes, *, max_depth: int = MAX_DEPTH) -> tuple[Execution, list[bytes]]:

@@ -12,11 +12,11 @@ def brief(link: Link) -> str:
     return f"{link.kind.label}:{link.hex[:12]}"
 
 
-def near(name: str, names: Iterable[str], *, at_most: int = 3) -> list[str]:
-    """Return the names that are spelt most like `name`, best first."""
+def near(name: str, names: Iterable[str]) -> list[str]:
+    """Return the names, at most three, that are spelt most like `name`, best first."""
     import difflib  # lazily: only a mistake needs it
 
-    return difflib.get_close_matches(name, sorted(set(names)), at_most, 0.6)
+    return difflib.get_close_matches(name, sorted(set(names)), 3, 0.6)
 
 
 def near_hint(name: str, names: Iterable[str], otherwise: str) -> str:

@@ -39,11 +39,11 @@ class KeyChange(NamedTuple):
     new: Any
 
 
-def diff_text(old: str, new: str, *, context: int = CONTEXT) -> TextDiff:
+def diff_text(old: str, new: str) -> TextDiff:
     """Return the lines in which two texts differ. A newline at the end begins one more line, which is empty."""
     before, after = _lines(old), _lines(new)
     codes = opcodes(before, after)
-    hunks = tuple(_hunk(group, before, after) for group in _groups(codes, context))
+    hunks = tuple(_hunk(group, before, after) for group in _groups(codes))
     signs = [sign for hunk in hunks for sign, _ in hunk.lines]
     return TextDiff(hunks, signs.count("-"), signs.count("+"))
 
@@ -139,20 +139,20 @@ def _common(before: Sequence[Hashable], after: Sequence[Hashable]) -> tuple[int,
     return head, tail
 
 
-def _groups(codes: list[tuple[str, int, int, int, int]], context: int) -> Iterator[list[tuple[str, int, int, int, int]]]:
-    """Cut the operations into groups that are at most `context` equal lines around changes."""
+def _groups(codes: list[tuple[str, int, int, int, int]]) -> Iterator[list[tuple[str, int, int, int, int]]]:
+    """Cut the operations into groups that are at most CONTEXT equal lines around changes."""
     group: list[tuple[str, int, int, int, int]] = []
     for number, (tag, a, b, c, d) in enumerate(codes):
         if tag != "equal":
             group.append((tag, a, b, c, d))
             continue
         last = number == len(codes) - 1
-        if group and (last or b - a > 2 * context):
-            group.append((tag, a, min(b, a + context), c, min(d, c + context)))
+        if group and (last or b - a > 2 * CONTEXT):
+            group.append((tag, a, min(b, a + CONTEXT), c, min(d, c + CONTEXT)))
             yield group
             group = []
         if not last:
-            group.append((tag, max(a, b - context), b, max(c, d - context), d) if not group else (tag, a, b, c, d))
+            group.append((tag, max(a, b - CONTEXT), b, max(c, d - CONTEXT), d) if not group else (tag, a, b, c, d))
     if any(tag != "equal" for tag, *_ in group):
         yield group
 

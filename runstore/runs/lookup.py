@@ -1,4 +1,4 @@
-"""Reading the derived tables: referrers, executions of a run, runs of a request, executions by time, session and response.
+"""Reading the derived tables: referrers, executions of a run, runs of a request, executions by session, scope and response.
 
 Every row is confirmed on the object it leads to before it is believed.
 """
@@ -21,8 +21,6 @@ from runstore.runs.tables import (
     RESPONSES,
     RUN_EXECUTIONS,
     SESSIONS,
-    TIME_BYTES,
-    TIMES,
     WINDOW,
     WINDOW_SHIFT,
 )
@@ -94,20 +92,6 @@ def executions_of_response(reader: Reader, text: str) -> Iterator[Object]:
     for execution, obj in _behind(reader, RESPONSES.name, text_prefix(text)):
         if response_id(reader, execution.response) == text:
             yield obj
-
-
-def executions_by_time(reader: Reader, since: int | None = None, until: int | None = None) -> Iterator[Object]:
-    """Yield the executions with since <= started < until (microseconds since 1970 UTC), newest first."""
-    from runstore.runs.index import time_key
-
-    low = b"" if since is None else time_key(since)
-    high = None if until is None else time_key(until)
-    for row in reader.rows(TIMES.name, reverse=True):
-        key = row[:TIME_BYTES]
-        if key < low:
-            return
-        if high is None or key < high:
-            yield reader.at(int.from_bytes(row[TIME_BYTES:], "big"))
 
 
 def load_execution(reader: Reader, id: bytes) -> Execution:

@@ -14,11 +14,6 @@ PAST = tuple((lane + 1) << LANE_SHIFT for lane in LANES)
 NOT_HERE = 15 << LANE_SHIFT
 
 
-def lane_of(address: int) -> int:
-    """Return the lane of an address."""
-    return address >> LANE_SHIFT
-
-
 def address_bytes(address: int) -> bytes:
     """Return the 5 bytes of an address, as they stand in the index and before a segment."""
     return address.to_bytes(ADDRESS_BYTES, "big")

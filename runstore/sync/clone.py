@@ -28,7 +28,6 @@ def clone(
     access: Access,
     *,
     omission: Omission | None = None,
-    token_command: str | None = None,
     dry_run: bool = False,
     progress: Progress = nothing,
 ) -> Fetched:
@@ -49,7 +48,7 @@ def clone(
     try:
         with remote, LmdbStore.open(directory, access.tables, create=True) as store:
             made = True
-            add_remote(directory, ORIGIN, url, token_command=token_command, without=() if omission is None else omission.without)
+            add_remote(directory, ORIGIN, url, without=() if omission is None else omission.without)
             with store.write() as writer:
                 mark_current(writer)
             fetched = Fetch(

@@ -8,7 +8,7 @@ from time import monotonic
 from runstore.runs.absence import PROMISED, absences
 from runstore.store.protocol import Store
 from runstore.sync.fetch import Fetched
-from runstore.sync.limits import FETCHING, Limits
+from runstore.sync.limits import FETCHING
 from runstore.sync.partial import Omission
 from runstore.sync.progress import Progress, nothing
 from runstore.sync.receive import Receiver
@@ -21,13 +21,12 @@ def fetch_missing(
     remote: Remote,
     *,
     now: Callable[[], int],
-    limits: Limits = FETCHING,
     quarantine: str | None = None,
     dry_run: bool = False,
     progress: Progress = nothing,
 ) -> Fetched:
     """Bring the promised objects that the remote has, and what they lead to. What it does not have stays promised."""
-    receiver = Receiver(store, limits=limits, seconds=monotonic, spool=Spool(quarantine), progress=progress)
+    receiver = Receiver(store, limits=FETCHING, seconds=monotonic, spool=Spool(quarantine), progress=progress)
     try:
         with store.read() as reader:
             promised = [known.link for known in absences(reader) if known.state == PROMISED]

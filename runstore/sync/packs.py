@@ -120,12 +120,12 @@ def read_index(index: bytes, trailer: bytes, *, offset: int) -> Index:
 
 
 class PackFile:
-    """A pack inside a file that can be read at random, from `start` to `end` of it. Raises Refused where it is not whole."""
+    """A pack inside a file that can be read at random, from `start` of it. Raises Refused where it is not whole."""
 
-    def __init__(self, file: BinaryIO, start: int = 0, end: int | None = None) -> None:
+    def __init__(self, file: BinaryIO, start: int = 0) -> None:
         self._file = file
         self._start = start
-        size = (file.seek(0, 2) if end is None else end) - start
+        size = file.seek(0, 2) - start
         if size < len(HEAD) + TRAILER_BYTES or (head := self._read(0, len(HEAD)))[:6] != HEAD[:6]:
             raise Refused("not a pack", kind="bad-pack")
         if head != HEAD:

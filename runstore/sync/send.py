@@ -10,16 +10,16 @@ from collections.abc import Iterator
 from runstore.model.ids import Object
 from runstore.store.lanes import LARGE, NODES, OVERHEAD, SMALL, TARGET
 from runstore.store.protocol import Reader
-from runstore.sync.frame import LEVEL, MOST_OBJECTS, Frame, make_frame, stored_frame
+from runstore.sync.frame import MOST_OBJECTS, Frame, make_frame, stored_frame
 from runstore.sync.marks import Marks
 
 ORDER = (LARGE, SMALL, NODES)
 
 
-def frames_of(reader: Reader, wanted: Marks, *, level: int = LEVEL) -> Iterator[Frame]:
+def frames_of(reader: Reader, wanted: Marks) -> Iterator[Frame]:
     """Yield frames that hold exactly the wanted objects. Memory: one frame and what is collected for the next. Raises Damaged, NotFound."""
     for lane in ORDER:
-        yield from _Lane(reader, wanted, lane, level).frames()
+        yield from _Lane(reader, wanted, lane).frames()
 
 
 def objects_of(reader: Reader, wanted: Marks) -> Iterator[Object]:
@@ -32,11 +32,10 @@ def objects_of(reader: Reader, wanted: Marks) -> Iterator[Object]:
 class _Lane:
     """The frames of one lane: stored ones where all of one is wanted and it is not small, else objects compressed anew together."""
 
-    def __init__(self, reader: Reader, wanted: Marks, lane: int, level: int) -> None:
+    def __init__(self, reader: Reader, wanted: Marks, lane: int) -> None:
         self._reader = reader
         self._wanted = wanted
         self._lane = lane
-        self._level = level
         self._open: list[Object] = []
         self._size = 0
 
@@ -68,5 +67,5 @@ class _Lane:
 
     def _close(self) -> Iterator[Frame]:
         if self._open:
-            yield make_frame(self._lane, self._open, level=self._level)
+            yield make_frame(self._lane, self._open)
             self._open, self._size = [], 0

@@ -9,7 +9,7 @@ from typing import BinaryIO
 
 from runstore.errors import RunstoreError
 from runstore.sync.channel import Answer
-from runstore.sync.messages import END, MOST_PAYLOAD, Message, disconnected, read_call, to_bytes
+from runstore.sync.messages import END, Message, disconnected, read_call, to_bytes
 
 
 class StreamChannel:
@@ -65,10 +65,10 @@ class StreamChannel:
             on_close()
 
 
-def serve_streams(answer: Answer, incoming: BufferedReader, outgoing: BinaryIO, *, most_payload: int = MOST_PAYLOAD) -> None:
+def serve_streams(answer: Answer, incoming: BufferedReader, outgoing: BinaryIO) -> None:
     """Answer calls until the other side closes the stream. A connection that is cut in the middle ends it too."""
     while incoming.peek(1):
-        call = read_call(incoming, most_payload=most_payload)
+        call = read_call(incoming)
         try:
             for message in answer(call):
                 outgoing.write(to_bytes(message))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from itertools import count
 from pathlib import Path
 from typing import Any
@@ -133,9 +132,3 @@ def _open(directory: Path | None) -> Store:
     with store.write() as writer:
         mark_current(writer)
     return store
-
-
-def open_machines(count: int, directory: Path | None = None) -> Iterator[Machine]:
-    """Yield machines: in memory, or each in a directory below the one given."""
-    for number in range(1, count + 1):
-        yield Machine(number, None if directory is None else directory / f"machine-{number}")

@@ -44,7 +44,7 @@ OLDER: tuple[Codec, ...] = ()
 """Versions whose place a newer one has taken. What they recorded is read with them, and look-ups ask for their request ids too."""
 
 
-def codec_for(url: str, method: str, headers: Headers = (), body: bytes = b"") -> Codec | None:
+def codec_for(url: str, method: str, headers: Headers = ()) -> Codec | None:
     """Return the codec of a call; None if no API here has such calls."""
     return next((codec for codec in (*CODECS, TOOL) if codec.match(url, method, headers)), None)
 

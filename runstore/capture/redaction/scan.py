@@ -49,8 +49,8 @@ class Scanner:
         self._loose = _by_stem(rule for rule in rules if rule.loose)
         self._order = {rule.name: place for place, rule in enumerate(rules)}
 
-    def find(self, text: str, *, coded: bool = True) -> list[Finding]:
-        """Return the secrets of a text, in order, none overlapping another. `coded`: also those in base64."""
+    def find(self, text: str) -> list[Finding]:
+        """Return the secrets of a text, in order, none overlapping another; those in base64 too."""
         found = self._plain(text)
         read = _View(text)
         for _ in range(_LEVELS):
@@ -58,8 +58,7 @@ class Scanner:
                 break
             read = read.unescaped()
             found += [Finding(*read.span(one.start, one.end), one.mask, one.rule) for one in self._plain(read.text)]
-        if coded:
-            found += [Finding(*read.span(one.start, one.end), one.mask, one.rule) for one in self._coded(read.text)]
+        found += [Finding(*read.span(one.start, one.end), one.mask, one.rule) for one in self._coded(read.text)]
         if "%" in text:
             plain = _View(text).unquoted()
             found += [Finding(*plain.span(one.start, one.end), one.mask, one.rule) for one in self._plain(plain.text)]

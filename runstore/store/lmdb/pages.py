@@ -15,7 +15,7 @@ from typing import NamedTuple
 from runstore.store.lmdb.header import PAGE_HEADER, TABLE, Head
 
 P_BRANCH, P_LEAF, P_OVERFLOW, P_LEAF2 = 0x01, 0x02, 0x04, 0x20
-F_BIGDATA, F_SUBDATA, F_DUPDATA = 0x01, 0x02, 0x04
+F_BIGDATA, F_SUBDATA = 0x01, 0x02
 NO_PAGE = 0xFFFFFFFFFFFFFFFF
 _HEAD = Struct("=QHHHH")  # page number, pad, flags, lower, upper
 _NODE = Struct("=HHHH")  # low and high size or page number, flags (or more page number), key size
@@ -49,7 +49,7 @@ def used(fd: int, head: Head) -> Iterator[Extent]:
     yield Extent(0, 2)
     walk = _Walk(fd, head)
     for table in (head.free, head.main):
-        yield from walk.table(table, main=table is head.main)
+        yield from walk.table(table)
 
 
 class _Walk:
@@ -58,7 +58,7 @@ class _Walk:
         self.page_size = head.page_size
         self.last = head.last_page
 
-    def table(self, record: bytes, *, main: bool) -> Iterator[Extent]:
+    def table(self, record: bytes) -> Iterator[Extent]:
         """Yield the extents of a table given by its record."""
         root = TABLE.unpack(record)[7]
         depth = TABLE.unpack(record)[2]
@@ -76,7 +76,7 @@ class _Walk:
                 stack.extend((child, levels - 1) for child in self._children(page, number))
             elif flags & P_LEAF and levels == 1:
                 if not flags & P_LEAF2:
-                    yield from self._leaf(page, number, main=main)
+                    yield from self._leaf(page, number)
             else:
                 raise Broken(f"page {number} has flags {flags:#x} at {levels} levels above the ground")
 
@@ -106,7 +106,7 @@ class _Walk:
         for _, low, flags, _ in self._nodes(page, number):
             yield low | flags << 32
 
-    def _leaf(self, page: bytes, number: int, *, main: bool) -> Iterator[Extent]:
+    def _leaf(self, page: bytes, number: int) -> Iterator[Extent]:
         for at, size, flags, _ in self._nodes(page, number):
             if flags & F_BIGDATA:
                 if at + 8 > self.page_size:
@@ -115,7 +115,7 @@ class _Walk:
             elif at + size > self.page_size:
                 raise Broken(f"page {number} has data outside itself")
             elif flags & F_SUBDATA:
-                yield from self.table(page[at : at + TABLE.size], main=False)
+                yield from self.table(page[at : at + TABLE.size])
 
     def _overflow(self, number: int) -> Extent:
         if not 2 <= number <= self.last:

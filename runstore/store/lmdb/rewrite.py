@@ -34,7 +34,6 @@ from runstore.store.protocol import Reader, Writer
 # So many compressed bytes are kept in memory before they are committed to the new file.
 STEP = 64 << 20
 _ROW = PREFIX + 5
-_ROWS_AT_ONCE = 20_000
 
 Order = Callable[[Reader], Iterable[int]]
 Rebuild = Callable[[Writer], None]

@@ -43,11 +43,10 @@ def list_packs(root: Root, packs: Sequence[Pack], *, began: int, now: int) -> Ro
 class PackUpload:
     """Takes frames, and puts packs. `generation` gives that of an execution; `supersedes` are packs whose objects are all among these."""
 
-    def __init__(self, files: Files, generation: Generation, *, supersedes: Iterable[str] = (), target: int = TARGET) -> None:
+    def __init__(self, files: Files, generation: Generation, *, supersedes: Iterable[str] = ()) -> None:
         self._files = files
         self._generation = generation
         self._supersedes = tuple(supersedes)
-        self._target = target
         self.packs: list[Pack] = []
         self._begin()
 
@@ -60,7 +59,7 @@ class PackUpload:
     def add(self, frame: Frame, segment: Segment | None = None, objects: Iterable[Object] | None = None) -> None:
         """Take one frame. `segment` is its content, `objects` its objects, where the caller has them. Raises Refused, Unavailable."""
         opened = open_frame(frame) if segment is None else segment
-        if self._objects and self._writer.size + len(frame.data) > self._target:
+        if self._objects and self._writer.size + len(frame.data) > TARGET:
             self._close()
         self._writer.add(frame, opened)
         self._objects += opened.n

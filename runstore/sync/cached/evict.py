@@ -20,7 +20,7 @@ PAGE = 4096
 _LEVEL = 3
 
 
-def evict(cache: LmdbStore, bucket: Bucket, limit: int, *, now: int) -> int:
+def evict(cache: LmdbStore, bucket: Bucket, limit: int) -> int:
     """Bring the cache to four fifths of its limit if it is above it and blobs can do it; return how many left.
 
     The store is copied without them, so this is not done for a little. What is not in the bucket stays.

@@ -127,7 +127,7 @@ class BucketBackedStore:
             # Who only reads may have no right to write there; then the next one that has does it.
             with suppress(Unavailable) if self.read_only else nullcontext():
                 self._push()
-        evict(self.cache, self.bucket, self._limit, now=self._about.now())
+        evict(self.cache, self.bucket, self._limit)
 
     def __enter__(self) -> BucketBackedStore:
         return self
