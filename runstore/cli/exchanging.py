@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from runstore.cli import safe
+from runstore.cli.declare import number, option
 from runstore.cli.output import Output, columns, count, size
 
 if TYPE_CHECKING:
@@ -21,6 +22,18 @@ if TYPE_CHECKING:
     from runstore.sync.partial import Omission
 
 _SHORT = 12
+
+OMITTING = (
+    number("--depth", metavar="N", help="Only the newest N executions of each ref."),
+    option("--since", metavar="TIME", help='Only executions started at TIME or later: 2026-01-31, "2 weeks ago".'),
+    option(
+        "--without",
+        metavar="WHAT",
+        many=True,
+        choices=("output", "documents", "blobs"),
+        help="Leave out outputs, documents or blobs. Repeatable.",
+    ),
+)
 
 
 def actor_name(context: Context) -> str:
@@ -118,9 +131,10 @@ def moves_json(rows: Iterable[tuple[str, Link | None, Link, str]]) -> list[dict[
     return [{"ref": name, "old": None if old is None else str(old), "new": str(new), "state": state} for name, old, new, state in rows]
 
 
-def fetched_json(fetched: Fetched) -> list[dict[str, Any]]:
-    """Return what a fetch brought, ref by ref, for --json."""
-    return moves_json((ref.ours, ref.old, ref.new, ref.state) for ref in fetched.refs)
+def brought_json(fetched: Fetched, *, dry_run: bool) -> dict[str, Any]:
+    """Return what a fetch brought, for --json."""
+    refs = moves_json((ref.ours, ref.old, ref.new, ref.state) for ref in fetched.refs)
+    return {"refs": refs, "objects": fetched.objects, "bytes": fetched.bytes, "dry_run": dry_run}
 
 
 def amount(objects: int, transferred: int) -> str:

@@ -5,8 +5,9 @@ Both stop by generation (runs/generations.py). Executions that are not here (pro
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from heapq import heappop, heappush
+from itertools import islice
 from typing import NamedTuple
 
 from runstore.model.executions import decode_execution_trusted
@@ -16,6 +17,7 @@ from runstore.runs.generations import Near, generation_at, near
 from runstore.store.protocol import Reader
 
 _WANTED, _HAD = 1, 2
+ROUND, _ROUNDS = 64, 8  # how many ids a question names, and how many are asked
 
 
 class New(NamedTuple):
@@ -178,6 +180,17 @@ def spaced(reader: Reader, tips: Iterable[bytes]) -> Iterator[bytes]:
                 following.append((at, covered + step, covered + step))
                 yield at
         ends = following
+
+
+def known_there(reader: Reader, tips: Iterable[bytes], has: Callable[[list[bytes]], Iterable[bool]]) -> list[bytes]:
+    """Ask a peer for the tips and for ancestors ever farther back until it knows some; return those, nothing if it knows none."""
+    walk = spaced(reader, tips)
+    for _ in range(_ROUNDS):
+        asked = list(islice(walk, ROUND))
+        known = [one for one, flag in zip(asked, has(asked), strict=True) if flag] if asked else []
+        if known or len(asked) < ROUND:
+            return known
+    return []
 
 
 def _first_parent(reader: Reader, key: bytes | None) -> bytes | None:

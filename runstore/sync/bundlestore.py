@@ -6,27 +6,24 @@ Every object is verified when it is read. The derived tables are built in memory
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import AbstractContextManager, contextmanager
-from typing import Any, BinaryIO, NoReturn, cast
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any, BinaryIO, cast
 
-from runstore import refs
 from runstore.errors import Closed, Damaged, Refused, Unavailable
-from runstore.model.ids import Object
 from runstore.runs.index import Indexer, mark_current
 from runstore.store.checks import Finding, Progress
 from runstore.store.frames import Segment
-from runstore.store.memory import MemoryStore
-from runstore.store.protocol import LANE_SHIFT, Batch, Reader, Table, Writer
-from runstore.sync.bundle import Header, read_header
+from runstore.store.protocol import Reader, Table, Writer
+from runstore.sync.bundle import read_header
 from runstore.sync.bundlereader import BundleReader, Tables
 from runstore.sync.packs import PackFile
+from runstore.sync.unwritten import Unwritten, rows_of_refs
 
-_REFS = refs.TABLES[0].name
 _CACHED = 32
 
 
-class BundleStore:
+class BundleStore(Unwritten):
     """A bundle file as a read-only store. Threads may share it. Close it, or use it as a context manager."""
 
     def __init__(self, path: str, tables: Iterable[Table]) -> None:
@@ -41,7 +38,7 @@ class BundleStore:
             raise Refused(f"{path}: {error}", hint=error.hint, kind=error.kind) from error
         self.checked = bytearray(len(self.pack.index))
         self.numbers = {own: number for number, own in enumerate(self.pack.index.ids())}
-        self._tables = Tables(_refs_table(self.header))
+        self._tables = Tables(rows_of_refs(self.header.refs))
         self._derived = frozenset(table.name for table in tables if table.derived)
         self._segments: dict[int, Segment] = {}
 
@@ -84,36 +81,9 @@ class BundleStore:
             raise Closed(f"the bundle {self.path} is closed")
         yield BundleReader(self)
 
-    def write(self, *, now: int | None = None) -> AbstractContextManager[Writer]:
-        """Raise Unavailable: bundles are not written to."""
-        return self._refuse()
-
-    def prepare(self, objects: Iterable[Object], reader: Reader | None = None) -> Batch:
-        """Raise Unavailable."""
-        return self._refuse()
-
-    def known(self, id: bytes) -> bool:
-        """False: nothing is stored here."""
-        return False
-
-    def rewrite(self, order: Callable[[Reader], Iterable[int]], *, level: int, rebuild: Callable[[Writer], None]) -> Mapping[str, Any]:
-        """Raise Unavailable."""
-        return self._refuse()
-
-    def _refuse(self) -> NoReturn:
-        raise Unavailable(f"{self.path} is a bundle, which is only read", hint="`runstore clone` makes a store of it", kind="read-only")
-
-    def addresses_at(self, time: int) -> dict[int, int]:
-        """The first address of each lane: a bundle does not say when things came."""
-        return {lane: lane << LANE_SHIFT | 1 for lane in range(3)}
-
-    def protected_since(self, time: int, *, now: int | None = None) -> dict[int, int]:
-        """As `addresses_at`."""
-        return self.addresses_at(time)
-
-    def lease(self, *, now: int, seconds: int = 3600) -> AbstractContextManager[None]:
-        """Raise Unavailable."""
-        return self._refuse()
+    def refusal(self) -> Unavailable:
+        """Return the error for what writes."""
+        return Unavailable(f"{self.path} is a bundle, which is only read", hint="`runstore clone` makes a store of it", kind="read-only")
 
     def verify(self, *, progress: Progress | None = None) -> Iterator[Finding]:
         """Yield the first thing that is wrong with the bytes, or nothing."""
@@ -160,15 +130,6 @@ class _Filler:
 
     def set_value(self, table: str, key: bytes, value: bytes) -> None:
         self._tables.values.setdefault(table, {})[key] = value
-
-
-def _refs_table(header: Header) -> dict[bytes, bytes]:
-    """Return the rows of the table of refs, as that layer writes them."""
-    with MemoryStore(refs.TABLES) as scratch, scratch.write() as writer:
-        operation = refs.Operation(writer, now=0, actor="", action="bundle")
-        for name, link in header.refs.items():
-            operation.move(name, None, link)
-        return dict(writer.items(_REFS))
 
 
 def _open(path: str) -> BinaryIO:

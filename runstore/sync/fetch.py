@@ -15,7 +15,7 @@ from runstore.errors import NotFound, RunstoreError
 from runstore.model.ids import Link
 from runstore.refs.names import MAX_BYTES
 from runstore.store.protocol import Reader, Store, Writer
-from runstore.sync.ancestry import spaced
+from runstore.sync.ancestry import ROUND, known_there
 from runstore.sync.collector import held_back
 from runstore.sync.frame import open_frame
 from runstore.sync.limits import FETCHING, Limits
@@ -28,7 +28,6 @@ from runstore.sync.updates import MOVED, is_first_parent
 
 KEPT = "kept"
 UP_TO_DATE = "up to date"
-_ROUND, _ROUNDS = 64, 8
 _MOST_HAVES = 4096
 
 
@@ -170,7 +169,7 @@ class Fetch:
         have, tracked = self._haves(reader)
         listed = self._remote.list(wanted, have, self._omission)
         if not listed.known and not tracked and listed.ids:
-            known = self._negotiate(reader)
+            known = known_there(reader, [ref.target.id for ref in islice(refs.each(reader, "heads/"), ROUND)], self._remote.has)
             if known:
                 listed = self._remote.list(wanted, known, self._omission)
         self._size, self._promised = listed.size, listed.promised
@@ -181,15 +180,6 @@ class Fetch:
         tracked = dict.fromkeys(ref.target.id for ref in refs.each(reader, f"remotes/{self._name}/"))
         ours = dict.fromkeys(ref.target.id for ref in islice(refs.each(reader), _MOST_HAVES))
         return list(islice(tracked | ours, _MOST_HAVES)), bool(tracked)
-
-    def _negotiate(self, reader: Reader) -> list[bytes]:
-        walk = spaced(reader, [ref.target.id for ref in islice(refs.each(reader, "heads/"), _ROUND)])
-        for _ in range(_ROUNDS):
-            asked = list(islice(walk, _ROUND))
-            known = [one for one, flag in zip(asked, self._remote.has(asked), strict=True) if flag] if asked else []
-            if known or len(asked) < _ROUND:
-                return known
-        return []
 
     # --- refs ----------------------------------------------------------------------------------------------------------------
 

@@ -6,13 +6,12 @@ One new execution takes three calls: hello, has, push. A connection that is cut 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from itertools import islice
 from typing import NamedTuple
 
 from runstore.errors import Conflict, NotFound, Refused, RunstoreError
 from runstore.model.ids import Kind, Link
 from runstore.store.protocol import Reader, Store
-from runstore.sync.ancestry import is_ancestor, spaced
+from runstore.sync.ancestry import is_ancestor, known_there
 from runstore.sync.frame import Frame, Header
 from runstore.sync.marks import Marks
 from runstore.sync.messages import BATCH, disconnected
@@ -24,8 +23,6 @@ from runstore.sync.spool import headers_check
 from runstore.sync.updates import ALREADY, MOVED, Update, not_forward
 
 UP_TO_DATE = "up to date"
-_ROUND = 64
-_ROUNDS = 8
 
 
 class Pushed(NamedTuple):
@@ -146,7 +143,7 @@ class _Push:
         had = [update.old.id for update in updates if update.old is not None and reader.address(update.old.id) is not None]
         had += [one for one in self._had if reader.address(one) is not None]
         if not had:
-            had = self._negotiate(reader, wanted)
+            had = known_there(reader, wanted, self._remote.has)
         chosen = select(reader, wanted, had)
         self._drop_had(reader, chosen.addresses)
         return self._check_whole(chosen, empty=False)
@@ -161,16 +158,6 @@ class _Push:
                     f"{link} is not here, and {self._remote.name} lacks it", hint="`runstore fetch --missing` brings it", kind="promised"
                 )
         return chosen
-
-    def _negotiate(self, reader: Reader, tips: Sequence[bytes]) -> list[bytes]:
-        """Ask for ancestors ever farther back until the peer knows some."""
-        walk = spaced(reader, tips)
-        for _ in range(_ROUNDS):
-            asked = list(islice(walk, _ROUND))
-            known = [one for one, flag in zip(asked, self._remote.has(asked), strict=True) if flag] if asked else []
-            if known or len(asked) < _ROUND:
-                return known
-        return []
 
     def _drop_had(self, reader: Reader, wanted: Marks) -> None:
         """Ask for every object that is left, in batches, and drop those that the peer has."""

@@ -6,11 +6,13 @@ import json
 import zlib
 from base64 import b64decode
 from binascii import Error
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
 from runstore.capture.exchange import Exchange, Pairs
 from runstore.capture.importers import naming
+from runstore.capture.importers.entries import Bad, Call, Entry
+from runstore.capture.importers.files import stem
 from runstore.errors import InvalidInput
 from runstore.model.ids import Kind, object_id
 
@@ -116,3 +118,16 @@ class Unnamed:
         )
         number = self._seen[said] = self._seen.get(said, 0) + 1
         return said if number == 1 else f"{said}.{number}"
+
+
+def calls(file: str, where: str, what: str, entries: list[Any], exchange: Callable[[Any], Exchange]) -> Iterator[Entry]:
+    """Yield the calls of a file's entries, which lie at `where` in it. `exchange` reads one; `what` is what errors call it."""
+    unnamed = Unnamed()
+    for number, entry in enumerate(entries):
+        place = f"{where}[{number}]"
+        try:
+            found = exchange(entry)
+        except (InvalidInput, KeyError, TypeError, AttributeError) as error:
+            yield Bad(place, str(error) if isinstance(error, InvalidInput) else f"no {what} with a request and a response")
+            continue
+        yield Call(place, (stem(file),), unnamed.name(found), found)

@@ -27,6 +27,17 @@ def whole(stream: BinaryIO) -> bytes:
     return data
 
 
+def values_of(data: bytes) -> list[Any]:
+    """Return the values of a file: one of JSON, or one a line. Raises InvalidInput."""
+    try:
+        return [json_of(data)]
+    except InvalidInput:
+        lines = [line for line in data.splitlines() if line.strip()]
+        if len(lines) < 2:
+            raise
+        return [json_of(line) for line in lines]
+
+
 def json_of(data: bytes) -> Any:
     """Return the value of a JSON file, a byte order mark aside. Raises InvalidInput."""
     try:

@@ -10,9 +10,9 @@ from typing import Any, BinaryIO
 from urllib.parse import urlencode
 
 from runstore.capture.exchange import Exchange
-from runstore.capture.importers.bodies import Unnamed, from_base64, from_text, pairs
-from runstore.capture.importers.entries import Bad, Call, Entry
-from runstore.capture.importers.files import json_of, stem, whole
+from runstore.capture.importers.bodies import calls, from_base64, from_text, pairs
+from runstore.capture.importers.entries import Entry
+from runstore.capture.importers.files import json_of, whole
 from runstore.errors import InvalidInput
 from runstore.runs.compose import microseconds
 
@@ -24,15 +24,7 @@ def read(name: str, stream: BinaryIO) -> Iterator[Entry]:
     entries = log.get("entries") if isinstance(log, dict) else None
     if not isinstance(entries, list):
         raise InvalidInput("no HAR: it has no `log.entries`", kind="bad-har")
-    unnamed = Unnamed()
-    for number, entry in enumerate(entries):
-        place = f"log.entries[{number}]"
-        try:
-            exchange = _exchange(entry)
-        except (InvalidInput, KeyError, TypeError, AttributeError) as error:
-            yield Bad(place, str(error) if isinstance(error, InvalidInput) else "no entry with a request and a response")
-            continue
-        yield Call(place, (stem(name),), unnamed.name(exchange), exchange)
+    yield from calls(name, "log.entries", "entry", entries, _exchange)
 
 
 def _exchange(entry: dict[str, Any]) -> Exchange:

@@ -11,7 +11,7 @@ from typing import Any, BinaryIO
 
 from runstore.capture.codecs.media import lift
 from runstore.capture.importers.entries import Bad, Entry, Told
-from runstore.capture.importers.files import json_of, whole
+from runstore.capture.importers.files import values_of, whole
 from runstore.capture.importers.told import conversation, role_of, stated, unpacked
 from runstore.errors import InvalidInput
 from runstore.runs.compose import microseconds
@@ -25,7 +25,7 @@ def read(name: str, stream: BinaryIO) -> Iterator[Entry]:
     """Yield the generations of a file, trace by trace, in the order of their beginning. Raises InvalidInput if it is none."""
     traces: dict[str, dict[str, Any]] = {}
     observations: dict[str, dict[str, Any]] = {}
-    for value in _values(whole(stream)):
+    for value in values_of(whole(stream)):
         _gather(value, traces, observations)
     if not observations:
         raise InvalidInput("no export of Langfuse: it has no observations", kind="bad-export")
@@ -40,17 +40,6 @@ def read(name: str, stream: BinaryIO) -> Iterator[Entry]:
                 yield _told(place, one, traces.get(str(one.get("traceId")), {}), observations)
             except (InvalidInput, *_BROKEN) as error:
                 yield Bad(place, str(error) if isinstance(error, InvalidInput) else "no observation")
-
-
-def _values(data: bytes) -> list[Any]:
-    """Return the values of a file: one of JSON, or one a line."""
-    try:
-        return [json_of(data)]
-    except InvalidInput:
-        lines = [line for line in data.splitlines() if line.strip()]
-        if len(lines) < 2:
-            raise
-        return [json_of(line) for line in lines]
 
 
 def _gather(value: Any, traces: dict[str, dict[str, Any]], observations: dict[str, dict[str, Any]]) -> None:

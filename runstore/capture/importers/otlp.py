@@ -10,7 +10,7 @@ from typing import Any, BinaryIO, NamedTuple
 
 from runstore.capture.importers import genai, openinference
 from runstore.capture.importers.entries import Bad, Entry, Told
-from runstore.capture.importers.files import json_of, whole
+from runstore.capture.importers.files import values_of, whole
 from runstore.capture.importers.told import stated
 from runstore.errors import InvalidInput
 
@@ -33,7 +33,7 @@ def read(name: str, stream: BinaryIO) -> Iterator[Entry]:
     """
     spans: dict[tuple[str, str], Span] = {}
     try:
-        _gather(_values(whole(stream)), spans)
+        _gather(values_of(whole(stream)), spans)
     except InvalidInput:
         raise
     except _BROKEN as error:
@@ -94,16 +94,6 @@ def _told(place: str, trace: str, identity: str, span: Span, spans: Mapping[tupl
         "notes": notes,
     }
     return Told(place, (trace,), f"{trace}/{identity}", slots, fields)
-
-
-def _values(data: bytes) -> list[Any]:
-    try:
-        return [json_of(data)]
-    except InvalidInput:
-        lines = [line for line in data.splitlines() if line.strip()]
-        if len(lines) < 2:
-            raise
-        return [json_of(line) for line in lines]
 
 
 def _inside(value: Mapping[str, Any], outer: tuple[str, ...], scopes: tuple[str, ...], inner: str) -> list[Mapping[str, Any]]:

@@ -12,9 +12,9 @@ from email.utils import parsedate_to_datetime
 from typing import Any, BinaryIO
 
 from runstore.capture.exchange import Exchange
-from runstore.capture.importers.bodies import Unnamed, as_json, decoded, from_base64, from_text, pairs
-from runstore.capture.importers.entries import Bad, Call, Entry
-from runstore.capture.importers.files import json_of, stem, whole
+from runstore.capture.importers.bodies import as_json, calls, decoded, from_base64, from_text, pairs
+from runstore.capture.importers.entries import Entry
+from runstore.capture.importers.files import json_of, whole
 from runstore.errors import InvalidInput, NotFound
 from runstore.runs.compose import microseconds
 
@@ -30,15 +30,7 @@ def read(name: str, stream: BinaryIO) -> Iterator[Entry]:
         interactions = held.get("interactions", held.get("http_interactions"))
     if not isinstance(interactions, list):
         raise InvalidInput("no cassette: it has no `interactions`", kind="bad-cassette")
-    unnamed = Unnamed()
-    for number, interaction in enumerate(interactions):
-        place = f"interactions[{number}]"
-        try:
-            exchange = _exchange(interaction)
-        except (InvalidInput, KeyError, TypeError, AttributeError) as error:
-            yield Bad(place, str(error) if isinstance(error, InvalidInput) else "no interaction with a request and a response")
-            continue
-        yield Call(place, (stem(name),), unnamed.name(exchange), exchange)
+    yield from calls(name, "interactions", "interaction", interactions, _exchange)
 
 
 def _yaml(data: bytes) -> Any:

@@ -7,7 +7,7 @@ from typing import Any
 
 from runstore.cli import exchanging
 from runstore.cli.context import Context
-from runstore.cli.declare import JSON, Command, argument, flag, number, option
+from runstore.cli.declare import JSON, Command, argument, flag
 from runstore.cli.errors import say
 
 
@@ -17,20 +17,12 @@ def run(context: Context, *, url: str, dir: str | None, dry_run: bool, json: boo
     from runstore.sync.clone import clone, directory_for
 
     place = dir or context.store or directory_for(url)
-    omission = exchanging.omission_from(asked["depth"], asked["since"], asked["without"])
+    omission = exchanging.omission_from(**asked)
     with Progress("cloning", "objects") as progress:
         access = exchanging.access(exchanging.actor_name(context))
         fetched = clone(url, place, access, omission=omission, dry_run=dry_run, progress=progress.add)
     if json:
-        context.out.json(
-            {
-                "directory": os.path.abspath(place),
-                "refs": exchanging.fetched_json(fetched),
-                "objects": fetched.objects,
-                "bytes": fetched.bytes,
-                "dry_run": dry_run,
-            }
-        )
+        context.out.json({"directory": os.path.abspath(place), **exchanging.brought_json(fetched, dry_run=dry_run)})
         return
     done = "would make" if dry_run else "made"
     say(f"{done} a store in {os.path.abspath(place)}: {exchanging.amount(fetched.objects, fetched.bytes)}")
@@ -40,15 +32,7 @@ COMMAND = Command(
     run,
     argument("URL"),
     argument("DIR", required=False),
-    number("--depth", metavar="N", help="Only the newest N executions of each ref."),
-    option("--since", metavar="TIME", help='Only executions started at TIME or later: 2026-01-31, "2 weeks ago".'),
-    option(
-        "--without",
-        metavar="WHAT",
-        many=True,
-        choices=("output", "documents", "blobs"),
-        help="Leave out outputs, documents or blobs. Repeatable.",
-    ),
+    *exchanging.OMITTING,
     flag("--dry-run", help="Only say what would come."),
     JSON,
     help="""Make a store in DIR with all that the store at URL has: its heads, its tags and what they lead to.

@@ -6,20 +6,20 @@ from typing import Any
 
 from runstore.cli import exchanging
 from runstore.cli.context import Context
-from runstore.cli.declare import JSON, Command, argument, flag, number, option
+from runstore.cli.declare import JSON, Command, argument, flag
 from runstore.cli.errors import say
 
 
 def run(context: Context, *, remote: str | None, refs: tuple[str, ...], missing: bool, dry_run: bool, json: bool, **asked: Any) -> None:
     """Bring what the remote's refs lead to; remotes/NAME/... follow them."""
-    omission = exchanging.omission_from(asked["depth"], asked["since"], asked["without"])
+    omission = exchanging.omission_from(**asked)
     with exchanging.exchange(context, "fetching") as exchange:
         if missing:
             fetched = exchange.fetch_missing(remote, dry_run=dry_run)
         else:
             fetched = exchange.fetch(remote, refs, omission=omission, dry_run=dry_run)
     if json:
-        context.out.json({"refs": exchanging.fetched_json(fetched), "objects": fetched.objects, "bytes": fetched.bytes, "dry_run": dry_run})
+        context.out.json(exchanging.brought_json(fetched, dry_run=dry_run))
         return
     exchanging.say_moves(context.out, ((ref.ours, ref.old, ref.new, ref.state) for ref in fetched.refs))
     say(f"{'would bring' if dry_run else 'brought'} {exchanging.amount(fetched.objects, fetched.bytes)}")
@@ -29,15 +29,7 @@ COMMAND = Command(
     run,
     argument("REMOTE", required=False),
     argument("REF", name="refs", many=True, required=False),
-    number("--depth", metavar="N", help="Only the newest N executions of each ref."),
-    option("--since", metavar="TIME", help='Only executions started at TIME or later: 2026-01-31, "2 weeks ago".'),
-    option(
-        "--without",
-        metavar="WHAT",
-        many=True,
-        choices=("output", "documents", "blobs"),
-        help="Leave out outputs, documents or blobs. Repeatable.",
-    ),
+    *exchanging.OMITTING,
     flag("--missing", help="Bring what earlier fetches left out."),
     flag("--dry-run", help="Only say what would come."),
     JSON,

@@ -14,7 +14,7 @@ from contextlib import contextmanager
 from runstore.errors import Unavailable
 from runstore.model.digest import checksum
 from runstore.store.directory import write_file
-from runstore.sync.bucket.files import Found, Listed, too_large
+from runstore.sync.bucket.files import Found, Listed, whole
 from runstore.sync.bucket.root import MAGIC, ROOT
 
 _LOCK = ".lock"
@@ -31,12 +31,7 @@ class DirectoryFiles:
 
     def read(self, name: str, most: int) -> Found | None:
         """Return a whole file, or None if there is none."""
-        data = self.part(name, 0, most + 1)
-        if data is None:
-            return None
-        if len(data) > most:
-            raise too_large(self.url, name, most)
-        return Found(data, checksum(data).hex())
+        return whole(self, name, most)
 
     def part(self, name: str, start: int, length: int) -> bytes | None:
         """Return bytes of a file."""

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from typing import NamedTuple, NoReturn, Protocol
 
 from runstore.errors import Refused, Unavailable
+from runstore.model.digest import checksum
 
 
 class Found(NamedTuple):
@@ -52,6 +53,16 @@ class Files(Protocol):
 
     def list(self, prefix: str) -> Iterator[Listed]:
         """Yield the objects below a prefix (`packs`), as of some moment not long ago."""
+
+
+def whole(files: Files, name: str, most: int) -> Found | None:
+    """As `Files.read`, where an object's version is the hash of its bytes."""
+    data = files.part(name, 0, most + 1)
+    if data is None:
+        return None
+    if len(data) > most:
+        raise too_large(files.url, name, most)
+    return Found(data, checksum(data).hex())
 
 
 def read_only(url: str) -> NoReturn:

@@ -11,8 +11,7 @@ from collections.abc import Iterator
 from http.client import HTTPException, HTTPResponse
 
 from runstore.errors import Unavailable
-from runstore.model.digest import checksum
-from runstore.sync.bucket.files import Found, Listed, read_only, too_large
+from runstore.sync.bucket.files import Found, Listed, read_only, whole
 from runstore.sync.bucket.root import MAGIC
 
 _SECONDS = 60
@@ -28,12 +27,7 @@ class StaticFiles:
 
     def read(self, name: str, most: int) -> Found | None:
         """Return a whole file, or None if there is none."""
-        data = self.part(name, 0, most + 1)
-        if data is None:
-            return None
-        if len(data) > most:
-            raise too_large(self.url, name, most)
-        return Found(data, checksum(data).hex())
+        return whole(self, name, most)
 
     def part(self, name: str, start: int, length: int) -> bytes | None:
         """Return bytes of a file."""

@@ -9,24 +9,23 @@ from __future__ import annotations
 import tempfile
 import threading
 from bisect import bisect_right
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import AbstractContextManager, contextmanager
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from itertools import accumulate
-from typing import Any, BinaryIO, NoReturn
+from typing import Any, BinaryIO
 
-from runstore import refs as references
 from runstore.errors import Closed, Damaged, NotFound, Refused, Unavailable
 from runstore.model.ids import Object
 from runstore.store.checks import Finding, Progress
 from runstore.store.frames import Segment
 from runstore.store.lanes import LARGE
-from runstore.store.memory import MemoryStore
-from runstore.store.protocol import LANE_SHIFT, Batch, Reader, Writer
+from runstore.store.protocol import LANE_SHIFT, Reader
 from runstore.sync.bucket.bucket import Bucket
 from runstore.sync.bucket.index import PackIndex
 from runstore.sync.bucket.reader import BucketReader
 from runstore.sync.bucket.root import Root
 from runstore.sync.frame import HEADER_BYTES, Frame, open_frame
+from runstore.sync.unwritten import Unwritten, rows_of_refs
 
 _SMALL_PACK = 4 << 20
 _AHEAD = 1 << 20
@@ -35,7 +34,7 @@ SEQUENCE = (1 << LANE_SHIFT) - 1
 Near = Callable[[bytes], Object | None]
 
 
-class BucketStore:
+class BucketStore(Unwritten):
     """The objects and refs of one root. `near` gives objects that are at hand. Threads may share it; close it."""
 
     def __init__(self, bucket: Bucket, root: Root, *, near: Near | None = None) -> None:
@@ -72,11 +71,7 @@ class BucketStore:
         """Return the rows of the table of refs, as that layer writes them."""
         with self._lock:
             if self._refs is None:
-                with MemoryStore(references.TABLES) as scratch, scratch.write() as writer:
-                    operation = references.Operation(writer, now=0, actor="", action="bucket")
-                    for name, link in self.bucket.refs(self.root).items():
-                        operation.move(name, None, link)
-                    self._refs = dict(writer.items(references.TABLES[0].name))
+                self._refs = rows_of_refs(self.bucket.refs(self.root))
             return self._refs
 
     def place(self, address: int) -> tuple[int, int]:
@@ -203,36 +198,9 @@ class BucketStore:
             raise Closed(f"{self.bucket.url} is closed")
         yield BucketReader(self)
 
-    def write(self, *, now: int | None = None) -> AbstractContextManager[Writer]:
-        """Raise Unavailable: packs are written, and the root moved."""
-        return self._refuse()
-
-    def prepare(self, objects: Iterable[Object], reader: Reader | None = None) -> Batch:
-        """Raise Unavailable."""
-        return self._refuse()
-
-    def known(self, id: bytes) -> bool:
-        """False: nothing is stored here."""
-        return False
-
-    def rewrite(self, order: Callable[[Reader], Iterable[int]], *, level: int, rebuild: Callable[[Writer], None]) -> Mapping[str, Any]:
-        """Raise Unavailable."""
-        return self._refuse()
-
-    def _refuse(self) -> NoReturn:
-        raise Unavailable(f"{self.bucket.url} is written to by moving its root", kind="read-only")
-
-    def addresses_at(self, time: int) -> dict[int, int]:
-        """The first address of each lane: a bucket does not say when things came."""
-        return {lane: lane << LANE_SHIFT | 1 for lane in range(3)}
-
-    def protected_since(self, time: int, *, now: int | None = None) -> dict[int, int]:
-        """As `addresses_at`."""
-        return self.addresses_at(time)
-
-    def lease(self, *, now: int, seconds: int = 3600) -> AbstractContextManager[None]:
-        """Raise Unavailable."""
-        return self._refuse()
+    def refusal(self) -> Unavailable:
+        """Return the error for what writes."""
+        return Unavailable(f"{self.bucket.url} is written to by moving its root", kind="read-only")
 
     def verify(self, *, progress: Progress | None = None) -> Iterator[Finding]:
         """Yield what is wrong with the bytes of packs, nothing if all is well."""
