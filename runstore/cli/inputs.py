@@ -77,8 +77,17 @@ def text_or_bytes(data: bytes) -> str | bytes:
 
 
 def text_or_file(text: str) -> str | bytes:
-    """Return a text as given, or, for `@FILE`, what the file holds: text, or bytes if it is not UTF-8."""
-    return text_or_bytes(read_file(text[1:])) if text.startswith("@") else text
+    """Return a text as given, or, for `@FILE`, what the file holds: text, or bytes if it is not UTF-8.
+
+    Bytes of the command line that are no text come as lone surrogates (PEP 383), and are taken for the bytes that they are.
+    """
+    if text.startswith("@"):
+        return text_or_bytes(read_file(text[1:]))
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return text_or_bytes(os.fsencode(text))
+    return text
 
 
 def document(path: str) -> Any:

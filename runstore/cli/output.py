@@ -32,8 +32,9 @@ class Output:
         self.width = _columns(self.terminal) if width is None else width
         self._paged = paged and self.terminal
         self._pager: Pager | None = None
-        # A terminal that cannot show a character gets an escape for it, not a traceback.
-        if hasattr(self._stream, "reconfigure") and self._stream.encoding.lower() not in ("utf-8", "utf8"):
+        # A terminal that cannot show a character gets an escape for it, not a traceback; so does what is no character, as in a file's name.
+        self._narrow = hasattr(self._stream, "reconfigure") and self._stream.encoding.lower() not in ("utf-8", "utf8")
+        if hasattr(self._stream, "reconfigure") and (self._narrow or self._stream.errors == "strict"):
             self._stream.reconfigure(errors="backslashreplace")
 
     def page(self) -> None:
@@ -59,15 +60,24 @@ class Output:
         """Write a value as JSON on one line."""
         from runstore.model.jsontext import render_json
 
-        self.line(render_json(value))
+        self.line(self._json(render_json(value)))
 
     def value(self, value: Any) -> None:
         """Write a value as JSON over several lines. What a terminal would obey is an escape in JSON already, or is made one."""
         from runstore.cli import safe
         from runstore.model.jsontext import render_json
 
-        text = render_json(value, indent=2)
+        text = self._json(render_json(value, indent=2))
         self.line(safe.text(text) if self.terminal else text)
+
+    def _json(self, text: str) -> str:
+        """Return JSON in characters that the stream has: JSON is UTF-8 wherever it is read, so for any other encoding in ASCII alone."""
+        if not self._narrow or text.isascii():
+            return text
+        import json
+        import re
+
+        return re.sub(r"[^\x00-\x7f]+", lambda found: json.dumps(found[0])[1:-1], text)
 
     def bytes(self, data: bytes) -> None:
         """Write bytes as they are; on a terminal as text made safe."""

@@ -46,7 +46,7 @@ def tree(out: Output, text: LogText, summaries: Summaries, session: str, entries
         at.items.append(entry)
     text.widen(told)
     yield _head(out, summaries, session, told)
-    yield from _lines(out, text, whole, "")
+    yield from _lines(out, text, whole)
 
 
 def _path(entry: Entry) -> list[str]:
@@ -67,12 +67,20 @@ def _head(out: Output, summaries: Summaries, session: str, entries: list[Entry])
     return f"{out.paint('session', 'bold')} {clip(safe.line(session), out.width // 2)}  {', '.join(facts)}"
 
 
-def _lines(out: Output, text: LogText, scope: _Scope, before: str) -> Iterator[str]:
-    for at, item in enumerate(scope.items):
-        last = at == len(scope.items) - 1
+def _lines(out: Output, text: LogText, whole: _Scope) -> Iterator[str]:
+    """Yield a line an item, those of a scope below it. No recursion: a scope is as deep as its recorder made it."""
+    waiting: list[tuple[Iterator[tuple[int, _Scope | Entry]], int, str]] = [(enumerate(whole.items, 1), len(whole.items), "")]
+    while waiting:
+        items, number, before = waiting[-1]
+        at, item = next(items, (0, None))
+        if item is None:
+            waiting.pop()
+            continue
+        last = at == number
         edge = out.paint(before + (_LAST if last else _BRANCH), "dim")
         if isinstance(item, _Scope):
             yield f"{edge}{out.paint(safe.line(item.name), 'bold')}  {out.paint(count(item.executions, 'execution'), 'dim')}"
-            yield from _lines(out, text, item, before + (_EMPTY if last else _DOWN))
+            inside = before + (_EMPTY if last else _DOWN) if len(before) < out.width // 2 else before
+            waiting.append((enumerate(item.items, 1), len(item.items), inside))
         else:
             yield edge + text.row(item, max(out.width - len(before) - len(_LAST), _LEAST))

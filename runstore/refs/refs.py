@@ -63,7 +63,7 @@ def twin(reader: Reader, name: str) -> str | None:
 
 def each(reader: Reader, prefix: str = "") -> Iterator[Ref]:
     """Yield the refs whose full name starts with `prefix`, by name."""
-    start = prefix.lower().encode()
+    start = key_of(prefix)
     for key, value in reader.items(REFS.name, start=start):
         if not key.startswith(start):
             return
@@ -135,5 +135,5 @@ def _decode(key: bytes, value: bytes) -> Ref:
 
 
 def key_of(name: str) -> bytes:
-    """Return the key of a ref's row: names that differ in case alone share one."""
-    return name.lower().encode()
+    """Return the key of a ref's row: names that differ in case alone share one. What cannot be a name has a key too, that of no row."""
+    return name.lower().encode("utf-8", "surrogatepass")

@@ -2,6 +2,7 @@
 
 import json
 import os
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -218,3 +219,39 @@ def test_a_slot_that_nothing_has_is_told(filled: Cli) -> None:
         assert told.out == ""
         assert told.err == "nothing here has a slot 'promt'\nhint: did you mean prompt?\n"
     assert filled("log", "--changed", "prompt.nothing", "--where", "usage.x=1").err == ""
+
+
+NO_TEXT = os.fsdecode(b"caf\xe9")
+
+
+@pytest.mark.parametrize(
+    ("words", "code"),
+    [
+        (["show", NO_TEXT], 12),
+        (["log", f"{NO_TEXT}..main"], 12),
+        (["find", NO_TEXT], 12),
+        (["diff", "main", f"{NO_TEXT}~1"], 12),
+        (["ref", "set", "new", NO_TEXT], 12),
+        (["ref", "delete", NO_TEXT], 12),
+        (["refs", NO_TEXT], 0),
+    ],
+)
+def test_bytes_that_are_no_text_name_nothing(filled: Cli, words: list[str], code: int) -> None:
+    """What stands on the command line and is not UTF-8 is no name of anything here."""
+    assert "Traceback" not in filled(*words, code=code).err
+
+
+def test_bytes_on_the_command_line_are_kept_as_bytes(cli: Cli) -> None:
+    """A prompt or an output that is not UTF-8 is stored as the bytes that it is, as from a file."""
+    cli("init")
+    cli("add", "--prompt", NO_TEXT, "--output", NO_TEXT)
+    assert cli.raw("cat", "main:output") == b"caf\xe9"
+
+
+@pytest.mark.skipif(sys.platform == "darwin", reason="the file system takes only UTF-8")
+def test_a_store_may_lie_below_a_name_that_is_no_text(cli: Cli) -> None:
+    """A directory whose name is not UTF-8 holds a store like any other."""
+    cli("init", NO_TEXT)
+    cli("--store", NO_TEXT, "add", "--prompt", "hi")
+    cli("--store", NO_TEXT, "pack")
+    assert cli("--store", NO_TEXT, "cat", "main:prompt").out == '"hi"\n'

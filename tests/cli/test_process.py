@@ -58,6 +58,30 @@ def test_output_that_cannot_be_written_is_a_failure(process: Cli) -> None:
     assert found.stderr == "error: the system refused: No space left on device\n"
 
 
+@pytest.mark.parametrize(
+    ("streams", "words", "code"),
+    [((1,), ["log"], 0), ((2,), ["show", "nowhere"], 12), ((0,), ["add"], 2), ((0, 1, 2), ["add", "--prompt", "hi"], 0)],
+)
+def test_standard_streams_may_be_closed(process: Cli, streams: tuple[int, ...], words: list[str], code: int) -> None:
+    """A program that is started with closed streams reads and writes nothing there, and no file of the store gets their numbers."""
+    closed = " ".join(f"{number}>&-" for number in streams)
+    found = subprocess.run(["sh", "-c", f'"$@" {closed}', "sh", *PROGRAM, *words], capture_output=True, check=False)
+    assert found.returncode == code, found
+    assert b"Traceback" not in found.stdout + found.stderr
+    process("fsck")
+
+
+def test_json_is_json_in_every_encoding(process: Cli) -> None:
+    """Where stdout cannot hold a character, JSON has an escape of its own for it."""
+    text = "é 日 😀"
+    process.add(prompt=text)
+    for words in (["show", "main", "--json"], ["cat", "main:prompt"]):
+        environment = {**os.environ, "PYTHONIOENCODING": "ascii"}
+        found = subprocess.run([*PROGRAM, *words], capture_output=True, env=environment, check=True)
+        said = json.loads(found.stdout.decode("ascii"))
+        assert (said if isinstance(said, str) else said["slots"]["prompt"]["value"]) == text
+
+
 @pytest.fixture
 def interruptible() -> Iterator[None]:
     """Let programs be interrupted: one that is started where SIGINT is ignored, as behind `&` in a script, ignores it too."""

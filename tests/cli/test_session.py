@@ -46,3 +46,12 @@ def test_a_scope_is_listed_whatever_its_session(cli: Cli) -> None:
     record(("one", "agent"), ("two", "agent/search"), ("three", "agent"))
     assert [one["notes"]["scope"] for one in cli("--store", "runs", "log", "--scope", "agent", "--json").objects] == ["agent", "agent"]
     assert cli("--store", "runs", "log", "--scope", "s1", "--json").objects == []
+
+
+def test_a_scope_may_be_deeper_than_the_screen_is_wide(cli: Cli) -> None:
+    """A scope of thousands of parts is listed, a line a part, and the lines do not grow with it."""
+    record(("far down", "/".join(["agent"] * 3_000)))
+    lines = cli("--store", "runs", "log", "--session", "s1").lines
+    assert len(lines) == 3_002
+    assert max(map(len, lines)) < 100
+    assert "→ It i" in lines[-1]

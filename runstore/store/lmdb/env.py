@@ -246,7 +246,7 @@ def _open_raw(path: str, settings: Settings, *, writable: bool, lock: bool) -> l
             options["lock"] = False
     for size in (settings.map_size, *(smaller for smaller in SMALLER_MAPS if smaller < settings.map_size)):
         try:
-            return lmdb.open(path, map_size=size, **options)
+            return lmdb.open(os.fsencode(path), map_size=size, **options)
         except lmdb.Error as error:
             if code(error) != errno.ENOMEM and not isinstance(error, lmdb.MemoryError):
                 raise
