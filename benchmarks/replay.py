@@ -327,6 +327,8 @@ def page(one: list[Cost], many: list[Cost], changes: list[Change], grown: tuple[
         "|---|---|---|---|",
         *(f"| {one.what} | {one.runstore} | {_old(one, one.default)} | {_old(one, one.bodies)} |" for one in changes),
         "",
+        "A miss of vcrpy says which matcher failed, names the closest recorded request and, where bodies are compared, shows a diff.",
+        "",
         "## A miss",
         "",
         "Time until a miss has named the nearest recorded request, where all runs share model, prompt and tools:",
