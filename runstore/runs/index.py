@@ -44,14 +44,30 @@ _LEFT_OUT = (_TREE, _EXECUTION)
 _NOTHING: Mapping[bytes, Any] = MappingProxyType({})
 
 
+class Added:
+    """The rows for links that one `add` wrote."""
+
+    __slots__ = ("rows", "stands")
+
+    def __init__(self) -> None:
+        self.rows: set[bytes] = set()
+        self.stands = False
+
+    def committed(self) -> None:
+        """Say that the transaction was committed."""
+        self.stands = True
+
+
 class Indexer:
-    """Adds rows for new objects, and remembers which rows are committed so as not to add them again."""
+    """Adds rows for new objects, and remembers which rows are committed so as not to add them again.
+
+    Threads may share it: all but `Added.committed` happens inside their transactions, one after another.
+    """
 
     def __init__(self) -> None:
         self._generation = -1
-        self._clean = False  # what is remembered was committed
         self._committed: set[bytes] = set()
-        self._pending: set[bytes] = set()
+        self._added = Added()
         self._window = -1
         self._seen: set[bytes] = set()  # what has a row for a link from this window
         self._ancestry: dict[bytes, int] = {}  # generations of executions, as long as nothing is known to be absent
@@ -63,8 +79,8 @@ class Indexer:
         located: dict[bytes, int] | None = None,
         decoded: Mapping[bytes, Any] = _NOTHING,
         linked: Mapping[bytes, Sequence[bytes]] = _NOTHING,
-    ) -> None:
-        """Add the rows for objects that `put` has just stored. Call `committed` once the transaction stands.
+    ) -> Added:
+        """Add the rows for objects that `put` has just stored. Call `committed` of what is returned once the transaction stands.
 
         `located` holds addresses of this transaction by id, for several calls in it: what was found is added to it. `decoded`
         has executions and the slots of trees, and `linked` the links of trees and lists, by id, where the caller has them at hand.
@@ -108,27 +124,27 @@ class Indexer:
         self._referrer_rows(window, links, places)
         if executions:
             tables[GENERATIONS.name] = self._generation_rows(writer, executions, places)
-        if self._pending:
-            tables[REFERRERS.name] = list(self._pending)
+        if self._added.rows:
+            tables[REFERRERS.name] = list(self._added.rows)
         for table, rows in tables.items():
             writer.add_rows(table, rows)
         if late:  # what is below has come after what is above it
             self._ancestry.clear()
             rebuild_generations(writer)
+        return self._added
 
     def _begin(self, writer: Writer, partial: bool) -> None:
+        # Another thread may have committed the last transaction and not yet said so: then its rows are just not remembered.
+        clean = self._added.stands
         if writer.generation != self._generation or len(self._committed) > _REMEMBERED:
-            self._generation, self._committed, self._clean = writer.generation, set(), False
-        if not self._clean or partial or len(self._ancestry) > _REMEMBERED:
+            self._generation, self._committed, clean = writer.generation, set(), False
+        elif clean:
+            self._committed |= self._added.rows
+        if not clean or partial or len(self._ancestry) > _REMEMBERED:
             self._ancestry = {}
-        if not self._clean:
+        if not clean:
             self._window = -1
-        self._pending, self._clean = set(), False
-
-    def committed(self) -> None:
-        """Say that the transaction of the last `add` was committed."""
-        self._committed |= self._pending
-        self._pending, self._clean = set(), True
+        self._added = Added()
 
     def _referrer_rows(self, number: int, links: set[bytes], places: _Places) -> None:
         """Add the rows for what is linked to from one window."""
@@ -144,7 +160,7 @@ class Indexer:
                 seen.add(raw)
                 row = place.to_bytes(ADDRESS_BYTES, "big") + window
                 if row not in self._committed:
-                    self._pending.add(row)
+                    self._added.rows.add(row)
 
     def _generation_rows(self, writer: Writer, executions: dict[int, tuple[bytes, Near]], places: _Places) -> list[bytes]:
         """Return the rows of `generations` for new executions: where all that they stand on is remembered, without a look at the table."""
@@ -215,8 +231,7 @@ def _rebuild(writer: Writer, objects: Iterable[tuple[int, Object]]) -> None:
     for item in objects:
         portion.append(item)
         if len(portion) == 4096:
-            indexer.add(writer, portion)
-            indexer.committed()
+            indexer.add(writer, portion).committed()
             portion = []
     indexer.add(writer, portion)
     mark_current(writer)

@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 from runstore.model.executions import Execution, decode_execution, encode_execution, make_execution, make_merge
 from runstore.model.ids import Link, Object
 from runstore.model.run import Part, Run
-from runstore.runs.index import Indexer
+from runstore.runs.index import Added, Indexer
 from runstore.store.protocol import Reader, Store, Writer
 
 _ATTEMPTS = 5
@@ -103,10 +103,10 @@ class Recorder:
             else:
                 tips, executions = current, chain(drafts, current, decoded)
                 new = writer.put([*objects, *executions])
-            self._finish(writer, drafts, tips, executions, new, decoded, now)
+            added = self._finish(writer, drafts, tips, executions, new, decoded, now)
             if within is not None:
                 within(writer)
-        self._indexer.committed()
+        added.committed()
         return _report(drafts, executions, new)
 
     def _under_lock(self, drafts: Sequence[Draft], now: int, within: Within | None) -> list[Recorded]:
@@ -114,10 +114,10 @@ class Recorder:
             tips = {ref: self._read_tip(writer, ref) for ref in {draft.ref for draft in drafts}}
             executions = chain(drafts, tips, {})
             new = writer.put([*collect(drafts, lambda _: False), *executions])
-            self._finish(writer, drafts, tips, executions, new, {}, now)
+            added = self._finish(writer, drafts, tips, executions, new, {}, now)
             if within is not None:
                 within(writer)
-        self._indexer.committed()
+        added.committed()
         return _report(drafts, executions, new)
 
     def _finish(
@@ -129,13 +129,14 @@ class Recorder:
         new: Sequence[tuple[int, Object]],
         decoded: Mapping[bytes, Any],
         now: int,
-    ) -> None:
-        self._indexer.add(writer, new, decoded=decoded)
+    ) -> Added:
+        added = self._indexer.add(writer, new, decoded=decoded)
         moves: dict[str, Move] = {}
         for draft, execution in zip(drafts, executions, strict=True):
             count = moves[draft.ref].length + 1 if draft.ref in moves else 1
             moves[draft.ref] = Move(draft.ref, tips[draft.ref], execution.link, count)
         self._move_tips(writer, list(moves.values()), now)
+        return added
 
     def record_chains(self, chains: Sequence[Chain], *, now: int) -> tuple[int, int]:
         """Store chains from `parents: []`, and let each ref lead to its chain, in one transaction. Return counts of new objects and bytes.
@@ -159,10 +160,10 @@ class Recorder:
                 new.extend(writer.put([tip]))
                 after[chain.ref] = tip.link
             moves = [Move(ref, old, tip, 0) for ref, tip in after.items() if tip is not None and tip != (old := before[ref])]
-            self._indexer.add(writer, new)
+            added = self._indexer.add(writer, new)
             if moves:
                 self._move_tips(writer, moves, now)
-        self._indexer.committed()
+        added.committed()
         return len(new), sum(len(obj.body) for _, obj in new)
 
 

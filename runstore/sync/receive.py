@@ -12,7 +12,7 @@ from typing import NamedTuple, TypeVar
 from runstore.errors import Conflict, Refused
 from runstore.model.ids import ID_BYTES, LINK_BYTES, Kind, Link, Object, link_from_raw
 from runstore.runs.absence import PROMISED, mark_absent
-from runstore.runs.index import Indexer
+from runstore.runs.index import Added, Indexer
 from runstore.store.frames import Segment
 from runstore.store.protocol import Reader, Store, Writer
 from runstore.sync.ancestry import Ancestry
@@ -177,6 +177,7 @@ class _Commit:
         self._meter = meter
         self._source = source
         self._indexer = Indexer()
+        self._added: Added | None = None
         self._new = 0
         self._located: dict[bytes, int] = {}
         self._generation = inspection.generation
@@ -190,7 +191,7 @@ class _Commit:
                 with self._store.write(now=now) as writer:
                     self._begin(writer)
                     self._put_frames(writer, portion)
-                self._indexer.committed()
+                self._committed()
             return self._last(portions[-1], move, now)
 
     def _last(self, portion: list[int], move: Callable[[Writer], Answer], now: int) -> tuple[Answer, Received]:
@@ -199,8 +200,12 @@ class _Commit:
             self._put_frames(writer, portion)
             self._put_unordered(writer)
             answer = move(writer)
-        self._indexer.committed()
+        self._committed()
         return answer, Received(self._meter.objects, self._meter.raw, self._new)
+
+    def _committed(self) -> None:
+        if self._added is not None:
+            self._added.committed()
 
     def _portions(self) -> Iterator[list[int]]:
         """Yield numbers of frames that lead only to earlier frames, so many at a time as one transaction takes."""
@@ -258,7 +263,7 @@ class _Commit:
     def _index(self, writer: Writer, stored: list[tuple[int, Object]]) -> None:
         self._new += len(stored)
         if stored:
-            self._indexer.add(writer, stored, self._located, self._inspection.decoded, self._inspection.linked)
+            self._added = self._indexer.add(writer, stored, self._located, self._inspection.decoded, self._inspection.linked)
 
     def _objects(self, number: int) -> list[Object]:
         """Return the objects of a frame: those of a small transfer are still at hand, else with the ids that were computed."""

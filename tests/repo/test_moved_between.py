@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import random
+import threading
 from collections.abc import Callable, Iterator
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -146,3 +147,47 @@ def test_much_work_leaves_the_indexes_right(tmp_path: Path) -> None:
     """The same for long."""
     for seed in range(100, 200):
         any_work(tmp_path / str(seed), 60, seed)
+
+
+class Afterwards:
+    """A store in which something happens when a write transaction has ended, before its thread goes on."""
+
+    def __init__(self, store: Store, act: Callable[[], object]) -> None:
+        self._store, self._act = store, [act]
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._store, name)
+
+    @contextmanager
+    def write(self, **named: Any) -> Iterator[Writer]:
+        with self._store.write(**named) as writer:
+            yield writer
+        while self._act:
+            self._act.pop()()
+
+
+def test_what_another_thread_takes_back_is_not_remembered_as_indexed(repo: Repo) -> None:
+    """A thread that adds between another one's commit and its noting that, and then fails, leaves nothing behind in what both remember."""
+    inside, ended = threading.Event(), threading.Event()
+
+    def fail(writer: Writer) -> None:
+        inside.set()
+        assert ended.wait(30)
+        raise InterruptedError
+
+    def add_in_vain() -> None:
+        with suppress(InterruptedError):
+            shared.add_many([({"prompt": "late"}, {})], within=fail)
+
+    def begin() -> None:
+        other.start()
+        assert inside.wait(30)
+
+    other = threading.Thread(target=add_in_vain)
+    shared = Repo(Afterwards(repo.store, begin), actor="a")
+    shared.add({"prompt": "early"})
+    ended.set()
+    other.join()
+    shared.add({"prompt": "late"})
+    assert len(shared.find("late")) == 1
+    assert list(shared.fsck()) == []
