@@ -50,6 +50,14 @@ def target(store: Store, name: str) -> Link | None:
         return refs.get(reader, name)
 
 
+@pytest.mark.parametrize("name", ["heads/a..b", "heads/", "main", "heads/deadbeef"])
+def test_a_bad_name_makes_no_ref(store: Store, name: str) -> None:
+    """Whoever moves refs, none is made under a name that breaks the rules."""
+    with pytest.raises(InvalidInput):
+        move(store, name, None, link(1))
+    assert log(store) == []
+
+
 def test_a_ref_moves_only_from_where_it_stands(store: Store) -> None:
     """Compare-and-swap: a move from elsewhere is a Conflict and changes nothing."""
     move(store, "heads/main", None, link(1))
