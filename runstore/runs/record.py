@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from runstore.model.executions import Execution, decode_execution, encode_execution, make_execution, make_merge
-from runstore.model.ids import Link, Object
+from runstore.model.ids import ID_BYTES, Kind, Link, Object
 from runstore.model.run import Part, Run
 from runstore.runs.index import Added, Indexer
 from runstore.store.protocol import Reader, Store, Writer
@@ -228,6 +228,12 @@ def chain(drafts: Sequence[Draft], tips: Mapping[str, Link | None], decoded: dic
         if type(execution.started) is int and execution.usage is execution.notes is execution.extra is None:
             decoded[obj.id] = execution
     return made
+
+
+def checked(draft: Draft) -> Draft:
+    """Return a draft of which an execution can be made, whatever it will stand on. Raises InvalidInput, as for notes too large."""
+    encode_execution(_execution(draft, Link(Kind.EXECUTION, bytes(ID_BYTES))))
+    return draft
 
 
 def chain_from(drafts: Sequence[Draft], tip: Link | None) -> list[Object]:

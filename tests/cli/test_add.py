@@ -140,3 +140,17 @@ def test_bad_lines_are_named_and_skipped(cli: Cli) -> None:
     assert [int(line.split("line ")[1].split(":")[0]) for line in added.err.splitlines() if line.startswith("error:")] == [2, 3, 4, 5, 6, 7]
     assert "added 2 executions, skipped 6 lines" in added.err
     assert len(cli("log", "--json").objects) == 2
+
+
+def test_a_compressed_file_that_is_cut_short_is_told(cli: Cli) -> None:
+    """The lines before the cut are recorded, the line at which it ends is named, and the exit code is 3."""
+    import zstandard
+
+    text = "".join(json.dumps(run_at(number, nonce=str(number))) + "\n" for number in range(3)).encode()
+    whole = zstandard.compress(text[:-20], 1) + zstandard.compress(text[-20:], 1)
+    Path("runs.jsonl.zst").write_bytes(whole[:-1])
+    added = cli("add", "--jsonl", "runs.jsonl.zst", code=3)
+    assert len(added.lines) == 2
+    assert "error: runs.jsonl.zst, line 3: not a whole zstd stream: it is cut short\n" in added.err
+    Path("runs.jsonl.zst").write_bytes(whole[:20])
+    assert "added 0 executions, skipped 1 line" in cli("add", "--jsonl", "runs.jsonl.zst", code=3).err

@@ -106,6 +106,23 @@ def test_ctrl_c_ends_with_130_and_without_a_traceback(process: Cli, interruptibl
     process("fsck")
 
 
+def test_an_interrupted_bulk_says_how_far_it_came(process: Cli, interruptible: None) -> None:
+    """What was recorded stands, and the line is named after which the rest is to be added."""
+    command = [*PROGRAM, "add", "--jsonl", "-", "--ref", "bulk"]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as add:
+        assert add.stdin is not None
+        assert add.stdout is not None
+        assert add.stderr is not None
+        add.stdin.write(b"\n" + b'{"prompt": "hi"}\n' * 510)
+        add.stdin.flush()
+        while not process("log", "bulk", "--json", code=None).out:
+            assert add.poll() is None
+        add.send_signal(signal.SIGINT)
+        assert add.stderr.read() == b"stopped after line 501: 500 executions added\ninterrupted\n"
+        add.stdout.read()
+        assert add.wait(timeout=60) == 130
+
+
 def test_the_store_is_found_from_below(process: Cli, tmp_path: Path) -> None:
     """The nearest .runstore upward is used; --store and $RUNSTORE name another."""
     below = tmp_path / "a" / "b"

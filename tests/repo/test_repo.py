@@ -201,6 +201,26 @@ def test_bad_lines_are_named_and_skipped(repo: Repo) -> None:
     assert found.executions == 1
 
 
+def test_a_line_with_notes_that_cannot_be_stored_is_skipped(repo: Repo) -> None:
+    """Notes larger than a body may be are found line by line: all other lines are imported, and what the bad one held is not counted."""
+    large = conversation("large", "q", "r", note="x" * (17 << 20), nested={})
+    found = bring(repo, conversation("c", "q", "r", nested={}), large, conversation("d", "q", "r"))
+    assert [(skipped.line, skipped.reason) for skipped in found.skipped] == [(2, "notes.note: a string takes more than 16 MiB")]
+    assert (found.conversations, found.executions, dict(found.dropped)) == (2, 2, {"nested": 1})
+    assert len(repo.refs()) == 2
+
+
+def test_a_file_that_cannot_be_read_on_is_named(repo: Repo) -> None:
+    """What a cut compressed file still holds is imported, and so are the files after it."""
+    import zstandard
+
+    text = "".join(json.dumps(conversation(name, "q", "r")) + "\n" for name in "ab").encode()
+    sources = [("cut", io.BytesIO(zstandard.compress(text)[:-1])), ("after", io.BytesIO(json.dumps(conversation("c", "q", "r")).encode()))]
+    found = import_conversations(repo, sources)
+    assert [(skipped.file, "cut short" in skipped.reason) for skipped in found.skipped] == [("cut", True)]
+    assert "heads/conversations/c" in {ref.name for ref in repo.refs()}
+
+
 @pytest.mark.parametrize(
     ("identity", "name"), [("a b", "a%20b"), (".x", "%2Ex"), ("a..b", "a.%2Eb"), ("50%", "50%25"), ("ä", "%C3%A4"), ("a@b", "a@b")]
 )

@@ -19,7 +19,7 @@ from runstore.model.jsontext import parse_json_line
 from runstore.model.run import Run, list_part
 from runstore.model.trees import ABSENT, UNKNOWN
 from runstore.runs.compose import microseconds
-from runstore.runs.record import Chain, Draft
+from runstore.runs.record import Chain, Draft, checked
 from runstore.store.lines import lines
 
 if TYPE_CHECKING:
@@ -55,17 +55,21 @@ class Imported(NamedTuple):
 def import_conversations(
     repo: Repo, sources: Iterable[Path | tuple[str, BinaryIO]], *, progress: Callable[[int], None] | None = None, compact: bool = True
 ) -> Imported:
-    """Import files (or named streams) into a repo. A bad line is skipped and reported; what came before it stands.
+    """Import files (or named streams) into a repo. A bad line is skipped and reported, as is the rest of a file that cannot be read on.
 
     `progress` is called with the number of bytes of lines read since the last call. The store is packed at the end if the import
     brought much of what it holds.
     """
     session = _Import(repo)
     for name, stream in _opened(sources):
-        for number, line in enumerate(lines(stream, name), 1):
-            session.line(name, number, line)
-            if progress is not None:
-                progress(len(line) + 1)
+        number = 0
+        try:
+            for number, line in enumerate(lines(stream), 1):
+                session.line(name, number, line)
+                if progress is not None:
+                    progress(len(line) + 1)
+        except InvalidInput as error:
+            session.skipped.append(Skipped(name, number + 1, str(error)))
     session.flush()
     if compact and session.new_objects:
         repo.pack_if_worthwhile(session.new_objects)
@@ -130,7 +134,13 @@ def conversation_chain(line: Any, dropped: dict[str, int]) -> Chain:
     for position, message in enumerate(messages):
         if not isinstance(message, dict) or not isinstance(message.get("role"), str):
             raise InvalidInput(f"messages[{position}] is no message: an object with a `role`")
-    return Chain(ref_of(identity), tuple(_drafts(line, identity, lift(messages), dropped)))
+    left_out: dict[str, int] = {}
+    drafts = tuple(_drafts(line, identity, lift(messages), left_out))
+    for draft in drafts[:1]:
+        checked(draft)  # what could be too large, the notes, all of them share
+    for key, number in left_out.items():
+        dropped[key] = dropped.get(key, 0) + number
+    return Chain(ref_of(identity), drafts)
 
 
 def ref_of(identity: str) -> str:

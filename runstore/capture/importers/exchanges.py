@@ -24,7 +24,7 @@ _NOTES = ("licence", "scope")
 def read(name: str, stream: BinaryIO) -> Iterator[Entry]:
     """Yield the exchanges of a file, one a line."""
     unnamed = Unnamed()
-    for number, line in enumerate(lines(stream, name), 1):
+    for number, line in enumerate(lines(stream), 1):
         if line.strip():
             place = f"line {number}"
             try:

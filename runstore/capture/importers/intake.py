@@ -18,7 +18,7 @@ from runstore.capture.importers.entries import Bad, Call, Entry, Session, Told
 from runstore.capture.importers.report import Report, Row
 from runstore.errors import InvalidInput, Refused
 from runstore.runs import compose
-from runstore.runs.record import Chain, Draft
+from runstore.runs.record import Chain, Draft, checked
 
 if TYPE_CHECKING:
     from runstore.capture.redaction import Redactor
@@ -169,7 +169,7 @@ class _Intake:
         made = assemble(entry.exchange, label, redact=self._redactor)
         if made is None:
             return None
-        draft = compose.draft(made.run, self._ref_of(entry.session), made.fields)
+        draft = checked(compose.draft(made.run, self._ref_of(entry.session), made.fields))
         self.report.exchange(made.facts, made.run, wire_exact=entry.exchange.wire_exact)
         return draft
 
@@ -183,7 +183,7 @@ class _Intake:
             notes["redacted"] = found
         run = compose.run_from_mapping(slots)
         fields = {"status": "ok", **fields, "notes": notes, "nonce": self._nonce(entry.source)}
-        draft = compose.draft(run, self._ref_of(entry.session), fields)
+        draft = checked(compose.draft(run, self._ref_of(entry.session), fields))
         model = slots.get("model")
         api = model.get("api") if isinstance(model, dict) else None
         self.report.told(api or self._format, run, served=bool((slots.get("runtime") or {}).get("model")), redacted=bool(found))

@@ -33,7 +33,7 @@ class Reader:
 
     def read(self, name: str, stream: BinaryIO) -> Iterator[Entry]:
         """Take a file in; yield its bad lines. The calls come with `rest`."""
-        for number, line in enumerate(lines(stream, name), 1):
+        for number, line in enumerate(lines(stream), 1):
             if line.strip():
                 try:
                     self._take(f"{name}, line {number}", stem(name), json.loads(line))

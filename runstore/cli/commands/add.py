@@ -11,7 +11,7 @@ from runstore.cli.context import Context
 from runstore.cli.declare import JSON, Command, argument, flag, option
 from runstore.cli.errors import DONE, PARTLY, say
 from runstore.cli.output import count
-from runstore.errors import InvalidInput
+from runstore.errors import InvalidInput, RunstoreError
 
 if TYPE_CHECKING:
     from runstore.model.run import Run
@@ -21,6 +21,10 @@ if TYPE_CHECKING:
 # As many lines go into one transaction: large enough that the disk is not waited for once a run.
 _BATCH = 500
 _EXAMPLE = 'for example: runstore add --model gpt-4o --prompt "You are terse." --output 4'
+
+
+_Line = tuple[int, "bytes | InvalidInput"]
+"""A line with its number, from 1; or why there are no more that can be read."""
 
 
 class Item(NamedTuple):
@@ -100,37 +104,41 @@ def _add_lines(context: Context, file: str, json: bool, ref: str | None) -> int:
     from runstore.store.lines import lines
 
     name = inputs.name_of(file)
-    added = skipped = 0
+    added = skipped = reached = 0
     with inputs.open_file(file) as stream, Progress("adding", "runs", whole=inputs.plain_size((file,))) as progress:
         repo = context.repo_to_write()
-        for batch in _batches(_numbered(lines(stream, name), progress)):
-            for number, outcome in _add_batch(repo, batch, ref):
-                if isinstance(outcome, InvalidInput):
-                    progress.clear()
-                    say(f"error: {name}, line {number}: {outcome}")
-                    skipped += 1
-                else:
-                    _print(context, outcome, json)
-                    added += 1
-            progress.add(done=len(batch))
+        try:
+            for batch in _batches(_numbered(lines(stream), progress)):
+                for portion in _add_batch(repo, batch, ref):
+                    bad = sum(isinstance(outcome, InvalidInput) for _, outcome in portion)
+                    added, skipped, reached = added + len(portion) - bad, skipped + bad, portion[-1][0]
+                    for number, outcome in portion:
+                        if isinstance(outcome, InvalidInput):
+                            progress.clear()
+                            say(f"error: {name}, line {number}: {outcome}")
+                        else:
+                            _print(context, outcome, json)
+                progress.add(done=len(batch))
+        except (RunstoreError, KeyboardInterrupt):
+            progress.clear()
+            say(f"stopped after line {reached}: {count(added, 'execution')} added")
+            raise
     say(f"added {count(added, 'execution')}" + (f", skipped {count(skipped, 'line')}" if skipped else ""))
     return PARTLY if skipped else DONE
 
 
-def _add_batch(repo: Repo, batch: list[tuple[int, bytes]], ref: str | None) -> Iterator[tuple[int, Recorded | InvalidInput]]:
-    """Record a batch of lines in one transaction; yield what became of each, in order."""
+def _add_batch(repo: Repo, batch: list[_Line], ref: str | None) -> Iterator[list[tuple[int, Recorded | InvalidInput]]]:
+    """Record a batch of lines in one transaction; yield what became of each, in order, as soon as it is certain."""
     items = [(number, _parsed(line, ref)) for number, line in batch]
     good = [one for _, one in items if isinstance(one, Item)]
     try:
         recorded = iter(repo.add_many(good))
     except InvalidInput:
         # One of them cannot be recorded, and so none was: one at a time shows which.
-        recorded = iter([])
         for number, one in items:
-            yield number, _one(repo, one) if isinstance(one, Item) else one
+            yield [(number, _one(repo, one) if isinstance(one, Item) else one)]
         return
-    for number, one in items:
-        yield number, next(recorded) if isinstance(one, Item) else one
+    yield [(number, next(recorded) if isinstance(one, Item) else one) for number, one in items]
 
 
 def _one(repo: Repo, one: Item) -> Recorded | InvalidInput:
@@ -140,24 +148,30 @@ def _one(repo: Repo, one: Item) -> Recorded | InvalidInput:
         return error
 
 
-def _parsed(line: bytes, ref: str | None) -> Item | InvalidInput:
+def _parsed(line: bytes | InvalidInput, ref: str | None) -> Item | InvalidInput:
     from runstore.model.jsontext import parse_json_line
 
+    if isinstance(line, InvalidInput):
+        return line
     try:
         return item(parse_json_line(line), ref)
     except InvalidInput as error:
         return error
 
 
-def _numbered(found: Iterator[bytes], progress: Any) -> Iterator[tuple[int, bytes]]:
-    for number, line in enumerate(found, 1):
-        progress.add(part=len(line) + 1)
-        if line.strip():
-            yield number, line
+def _numbered(found: Iterator[bytes], progress: Any) -> Iterator[_Line]:
+    number = 0
+    try:
+        for number, line in enumerate(found, 1):
+            progress.add(part=len(line) + 1)
+            if line.strip():
+                yield number, line
+    except InvalidInput as error:
+        yield number + 1, error
 
 
-def _batches(found: Iterator[tuple[int, bytes]]) -> Iterator[list[tuple[int, bytes]]]:
-    batch: list[tuple[int, bytes]] = []
+def _batches(found: Iterator[_Line]) -> Iterator[list[_Line]]:
+    batch: list[_Line] = []
     for one in found:
         batch.append(one)
         if len(batch) == _BATCH:

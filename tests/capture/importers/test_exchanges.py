@@ -75,6 +75,14 @@ def test_bad_lines_are_named_and_skipped(imports: Imports) -> None:
     assert outcome.executions == 1
 
 
+def test_a_line_with_notes_that_cannot_be_stored_is_skipped(imports: Imports) -> None:
+    """Notes larger than a body may be are told with their line; what stands around it is imported."""
+    data = line() + line(source="b", licence="x" * (17 << 20)) + line(source="c")
+    outcome = imports("exchanges", exchanges.read, ("calls.jsonl", data))
+    assert [(one.place, one.reason) for one in outcome.skipped] == [("line 2", "notes.licence: a string takes more than 16 MiB")]
+    assert (outcome.executions, sum(row.exchanges for row in outcome.report)) == (2, 2)
+
+
 def test_a_parsed_body_does_not_count_as_the_wires(imports: Imports) -> None:
     """Where the recorder had parsed the body, the report promises equal JSON and no bytes."""
     (row,) = imports("exchanges", exchanges.read, ("calls.jsonl", line(request_body_was_parsed=True))).report
