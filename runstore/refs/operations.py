@@ -66,14 +66,21 @@ def undo(writer: Writer, first_parent: reflog.FirstParent, *, now: int, actor: s
 def _newest_not_undone(reader: Reader, first_parent: reflog.FirstParent) -> list[reflog.Change]:
     undone: set[int] = set()
     found: list[reflog.Change] = []
+    between: set[str] = set()  # refs that others moved between the transactions of an import
     for change in reflog.changes(reader, first_parent):
-        if found and not _together(found[0], change):
-            break
         if change.action == refs.FOLLOW:
             continue
         if change.action == "undo":
             undone.update(map(int, change.message.split(",")))
-        elif change.time not in undone:
+        elif change.time in undone:
+            continue
+        elif found and not _together(found[0], change):
+            if found[0].action != refs.IMPORT:
+                break
+            between.add(change.ref)
+        elif change.ref in between:  # what stands on it is taken back first
+            break
+        else:
             found.append(change)
     if not found:
         raise NotFound("there is nothing to undo", hint="`runstore reflog` lists what was done")

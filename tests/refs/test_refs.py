@@ -122,6 +122,52 @@ def test_undo_takes_back_operation_by_operation(store: Store) -> None:
     assert log(store)[0].action == "undo"
 
 
+def undo(store: Store) -> set[str]:
+    """Undo, and return the refs that are left."""
+    with store.write() as writer:
+        refs.undo(writer, parent, now=10, actor="ann")
+    with store.read() as reader:
+        return {ref.name for ref in refs.each(reader)}
+
+
+def bring(store: Store, name: str, old: Link | None, new: Link) -> None:
+    """Move a ref in one of the transactions of an import."""
+    with store.write() as writer:
+        refs.Operation(writer, now=5, actor="ann", action=refs.IMPORT, message="import 5").move(name, old, new)
+
+
+def test_an_import_is_undone_whole_whoever_adds_meanwhile(store: Store) -> None:
+    """What others do between the transactions of an import stays, and is what the next undo takes back."""
+    bring(store, "heads/a", None, link(1))
+    move(store, "heads/main", None, link(7), now=6)
+    bring(store, "heads/b", None, link(2))
+    bring(store, "heads/a", link(1), link(3))
+    assert undo(store) == {"heads/main"}
+    assert undo(store) == set()
+    with pytest.raises(NotFound, match="nothing to undo"):
+        undo(store)
+
+
+def test_an_import_is_undone_up_to_what_others_did_on_its_refs(store: Store) -> None:
+    """Where somebody moved a ref between the transactions of an import, each undo takes back what stands on nothing else."""
+    bring(store, "heads/a", None, link(1))
+    move(store, "heads/a", link(1), link(2), now=6)
+    bring(store, "heads/b", None, link(3))
+    assert undo(store) == {"heads/a"}
+    assert (undo(store), target(store, "heads/a")) == ({"heads/a"}, link(1))
+    assert undo(store) == set()
+
+
+def test_undo_passes_over_what_followed_others(store: Store) -> None:
+    """What only follows moves that were made elsewhere is not taken back."""
+    move(store, "heads/main", None, link(1), now=1)
+    with store.write() as writer:
+        refs.Operation(writer, now=2, actor="ann", action=refs.FOLLOW).move("heads/theirs", None, link(5))
+    assert undo(store) == {"heads/theirs"}
+    with pytest.raises(NotFound, match="nothing to undo"):
+        undo(store)
+
+
 def test_a_deleted_ref_leaves_its_changes(store: Store) -> None:
     """Deleting needs the right target, is in the reflog, and can be undone."""
     move(store, "heads/main", None, link(1))
