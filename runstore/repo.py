@@ -325,12 +325,13 @@ class Repo:
             raise Conflict(f"there is no ref {full}, and it was expected at {old}", hint="read it again and retry")
         return found
 
-    def delete_ref(self, name: str, *, message: str = "") -> None:
-        """Remove a ref. Its executions stay while the reflog remembers them. Raises NotFound."""
+    def delete_ref(self, name: str, *, message: str = "") -> Ref:
+        """Remove a ref and return it as it stood. Its executions stay while the reflog remembers them. Raises NotFound."""
         now = self._clock()
         with self.store.write(now=now) as writer:
             found = refs.existing(writer, name)
             refs.Operation(writer, now=now, actor=self.actor, action="delete", message=message).delete(found.name, found.target)
+        return found
 
     def tag(self, name: str, revision: str, *, message: str | None = None) -> Link:
         """Make a tag object about what a revision names, and the ref tags/NAME that points at it. Raises Conflict if the name is taken."""
@@ -338,6 +339,10 @@ class Repo:
         from runstore.runs import index
 
         full = refs.full_name(name, "tags/")
+        if not full.startswith("tags/"):
+            raise InvalidInput(
+                f"tags are kept under tags/, not as {full}", hint=f"for example: {refs.short_name(full)}, tags/v1", kind="bad-name"
+            )
         now = self._clock()
         with self.store.write(now=now) as writer:
             if refs.read(writer, full) is not None:

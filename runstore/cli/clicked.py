@@ -119,7 +119,8 @@ def build(name: str) -> click.Command:
     def callback(**values: Any) -> int:
         context = click.get_current_context()
         before = context.parent.params if context.parent is not None else {}
-        common = {parameter.name: values.pop(parameter.name) or before.get(parameter.name) for parameter in GLOBAL}
+        after = {parameter.name: values.pop(parameter.name) for parameter in GLOBAL}
+        common = {name: before.get(name) if value is None else value for name, value in after.items()}
         return execute(command, common, values)
 
     return HelpfulCommand(

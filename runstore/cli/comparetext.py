@@ -54,21 +54,30 @@ class CompareText:
         if row.links.count(None) == len(row.links) and row.parts:  # a status is told by its value
             yield from (safe.line(str(value)) for value in row.parts[0].values)
             return
+        letters = _Letters()
         for state, group in zip(row.states, row.groups, strict=True):
-            yield _STATES.get(state) or _letter(group)
+            yield _STATES.get(state) or letters.of(group)
 
     def _part(self, part: Part, room: int) -> Iterator[str]:
+        letters = _Letters()
         for value, group in zip(part.values, part.groups, strict=True):
             if group is None:
                 yield "-"
             elif isinstance(value, dict | list):
-                yield _letter(group)
+                yield letters.of(group)
             else:
                 yield clip(_json(value), min(room, _WIDEST))
 
 
-def _letter(group: int) -> str:
-    return chr(ord("A") + group) if group < 26 else f"#{group + 1}"
+class _Letters:
+    """Letters for the contents of a row, in the order in which they come: what is told by a word or a value takes none."""
+
+    def __init__(self) -> None:
+        self._numbers: dict[int, int] = {}
+
+    def of(self, group: int) -> str:
+        number = self._numbers.setdefault(group, len(self._numbers))
+        return chr(ord("A") + number) if number < 26 else f"#{number + 1}"
 
 
 def _json(value: Any) -> str:

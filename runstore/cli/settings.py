@@ -10,7 +10,7 @@ from datetime import tzinfo
 from typing import TYPE_CHECKING
 
 from runstore.cli.errors import say
-from runstore.errors import NoStore
+from runstore.errors import InvalidInput, NoStore
 from runstore.store.directory import DEFAULT_NAME, discover, is_store
 
 if TYPE_CHECKING:
@@ -24,6 +24,8 @@ def open_store(store: str | None, actor: str | None, *, create: bool = False, re
     """
     import runstore
 
+    if store == "":
+        raise InvalidInput("--store names nothing: it is empty", hint="name a directory, or leave --store out")
     path = store or os.environ.get("RUNSTORE") or discover(os.getcwd())
     if path is None and not create:
         raise NoStore(

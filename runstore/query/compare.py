@@ -196,7 +196,7 @@ def _leaves(value: Any) -> Iterator[tuple[str, Any]]:
         path, at = stack.pop()
         if isinstance(at, dict) and at:
             stack.extend(((*path, key), at[key]) for key in reversed(at))
-        else:
+        elif path or not isinstance(at, dict):
             yield render_path(path), at
 
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from runstore import refs
 from runstore.errors import Ambiguous, InvalidInput, NotFound
 from runstore.model.ids import Link
-from runstore.query.near import near
+from runstore.query.near import brief, near
 from runstore.runs.lookup import executions_of_response, first_parent
 
 if TYPE_CHECKING:
@@ -18,11 +18,20 @@ if TYPE_CHECKING:
 
 
 def recorded_last(reader: Reader) -> Link:
-    """Return the execution that was recorded last in this store, on any ref. Raises NotFound if none was."""
+    """Return the execution that was recorded last in this store, on any ref. Raises NotFound if none was, or if it was dropped."""
     found = refs.last(reader)
     if found is None:
         raise NotFound("@ names the execution recorded last, and none was recorded here", hint="`runstore add` records one")
+    if reader.address(found.id) is None and not _is_known(reader, found):
+        raise NotFound(f"@ names the execution recorded last, {brief(found)}, and that was dropped", hint="`runstore refs` lists the refs")
     return found
+
+
+def _is_known(reader: Reader, link: Link) -> bool:
+    """True for an execution that is known to be elsewhere, or erased: what reads it says so."""
+    from runstore.runs.absence import absence
+
+    return absence(reader, link.id) is not None
 
 
 def named_by_response(reader: Reader, text: str) -> Link | None:

@@ -129,8 +129,10 @@ def _inside(link: Link, steps: Sequence[str], fetch: Fetch) -> tuple[Any, int]:
     if isinstance(value, Link):
         return value, 0
     for used, step in enumerate(steps, 1):
-        name = "extra" if used == 1 and link.kind == Kind.EXECUTION and step == "extra_fields" else step
-        value = step_into(value, name)
+        own = used == 1 and link.kind == Kind.EXECUTION and step == "extra_fields"
+        if own and "extra" not in value:
+            raise NotFound(f"{brief(link)} has no field 'extra_fields'", hint="it has nothing beside what every execution may have")
+        value = step_into(value, "extra" if own else step)
         if isinstance(value, Link):
             return value, used
     return value, len(steps)

@@ -111,9 +111,12 @@ def ancestor(reader: Reader, link: Link, generations: int) -> Link:
     for done in range(generations):
         parents = _load(reader, at).parents
         if not parents:
-            had = "no execution" if not done else f"only {done} execution{'' if done == 1 else 's'}"
+            if not done:
+                raise NotFound(f"{brief(link)} has no execution before it: its log begins here", hint="`runstore log` lists what is here")
+            had = f"{done} execution{'' if done == 1 else 's'}"
             raise NotFound(
-                f"{brief(link)} has {had} before it on its first line of parents, not {generations}", hint="`runstore log` of it lists them"
+                f"{brief(link)} has only {had} before it on its first line of parents, not {generations}",
+                hint="`runstore log` of it lists them",
             )
         at = parents[0]
     return at

@@ -64,6 +64,8 @@ def resolve(reader: Reader, text: str, *, now: int, default_prefix: str = "heads
     except NotFound:
         whole = named_by_response(reader, text) if base != text else None
         if whole is None:
+            if not base:
+                raise _not_a_revision(text, f"nothing stands before {text[0]!r}") from None
             raise
         return Found(whole, text)
     link = _apply(reader, link, suffixes, text)

@@ -66,6 +66,14 @@ def hinted(result: Result) -> str:
         (["show", "ffff1234"], 12, "ffff1234", "runstore log"),
         (["show", "main~9"], 12, "2 executions before it", "runstore log"),
         (["show", "main^2"], 12, "1 parent", ""),
+        (["diff", "main~2"], 12, "no execution before it: its log begins here", "runstore log"),
+        (["show", ":prompt"], 2, "nothing stands before ':'", "main:history/0"),
+        (["show", "~1"], 2, "nothing stands before '~'", "main~1"),
+        (["cat", "main:extra_fields"], 12, "has no field 'extra_fields'", ""),
+        (["tag", "heads/v1", "main"], 2, "tags are kept under tags/, not as heads/v1", "v1"),
+        (["tag", "remotes/v1", "main"], 2, "tags are kept under tags/", "v1"),
+        (["log", "--store", ""], 2, "--store names nothing", "leave --store out"),
+        (["--store", "", "add", "--prompt", "hi"], 2, "--store names nothing", "leave --store out"),
         (["show", "main:nothing"], 12, "'nothing'", "it has"),
         (["show", "main", "history/7"], 12, "position 7 is outside history", "1 element"),
         (["show", "a..b"], 2, "range", "for example"),
@@ -165,6 +173,15 @@ def test_a_damaged_store_returns_nothing_wrong(filled: Cli) -> None:
     shown = filled("show", "main", "--json", code=None)
     assert (shown.code, shown.out) == (20, "") or shown.out == whole
     assert filled("fsck", code=20).out
+
+
+def test_fsck_of_what_cannot_be_opened_names_the_next_step(filled: Cli) -> None:
+    """Where not even the first pages can be read, fsck does not send to fsck."""
+    file = Path(".runstore", Path(".runstore/CURRENT").read_text().strip())
+    content = file.read_bytes()
+    file.write_bytes(content[:8192] + bytes(byte ^ 0x55 for byte in content[8192:]))
+    assert "hint: bring the store back from a copy" in filled("fsck", code=20).err
+    assert "hint: `runstore fsck`" in filled("log", code=20).err
 
 
 @pytest.mark.skipif(os.geteuid() == 0, reason="root may write everywhere")

@@ -42,6 +42,26 @@ def test_exit_code_and_json(filled: Cli) -> None:
     assert {row["slot"]: row["groups"] for row in found["components"] if row["differs"]}["prompt"] == [0, 1]
 
 
+def test_where_nothing_differs_it_is_said(filled: Cli) -> None:
+    """On stderr, so that stdout holds data alone: of two that are the same, and of a log in which only the conversation changed."""
+    assert filled("compare", "main", "main").err == "nothing differs; --all lists what they hold\n"
+    assert filled("compare", "main", "main", "--json").err == ""
+    same = filled("compare", "main", "main", "--all")
+    assert same.err == "nothing differs\n"
+    assert "prompt" in same.out
+    assert filled("compare", "main~2", "--exit-code").err == "nothing but the conversation changed in this log\n"
+    filled("compare", "main", "--exit-code", code=1)
+
+
+def test_letters_begin_with_a(cli: Cli) -> None:
+    """What a side does not state takes no letter from those that do."""
+    cli("init")
+    for schema in (None, "one", "other"):
+        cli.add(**run_at(0), **({} if schema is None else {"output_format": schema}))
+    rows = [line.split() for line in cli("compare", "main~2", "main~1", "main").lines]
+    assert ["output_format", "-", "A", "B"] in rows
+
+
 def test_tool_calls_and_long_lines(cli: Cli) -> None:
     """Calls are told by argument, long lines by words."""
     long = "Look a booking up before you speak about it. " * 3 + "Up to {} hours before departure it can be changed for free."

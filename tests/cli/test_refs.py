@@ -102,3 +102,21 @@ def test_nothing_to_undo(cli: Cli) -> None:
     """In a store without changes undo finds nothing: exit code 12."""
     cli("init")
     assert "nothing to undo" in cli("undo", code=12).err
+
+
+def test_what_was_removed_is_told_by_its_full_name(filled: Cli) -> None:
+    """A short name stands for a head before a tag: what of them went is said."""
+    filled("tag", "twice", "main")
+    filled("ref", "set", "twice", "main")
+    assert filled("ref", "delete", "twice").out == "removed heads/twice\n"
+    assert filled("ref", "delete", "twice").out == "removed tags/twice\n"
+
+
+def test_the_newest_execution_may_have_been_dropped(filled: Cli) -> None:
+    """Where what was recorded last was undone and collected, `@` says so, and how to name another."""
+    filled("undo")
+    filled("reflog", "expire", "--before", "now")
+    filled("gc", "--grace", "0")
+    told = filled("show", "@", code=12).err
+    assert "@ names the execution recorded last, execution:" in told
+    assert "that was dropped\nhint: `runstore refs`" in told

@@ -32,6 +32,16 @@ def test_parts_of_settings_and_tools(archive: Archive) -> None:
     assert rows["parameters"].states == ("present", "present", "absent")
 
 
+def test_empty_settings_are_no_key(archive: Archive) -> None:
+    """Where settings became empty, or empty ones absent, the keys that went are named, and no key without a name."""
+    links = [archive.add("a", slots={"parameters": value}) for value in ({"seed": 7}, {}, False)]
+    with archive.read() as reader:
+        found = [part.name for row in compare(reader, links).rows for part in row.parts]
+        changed = [change.slots for change in changes_along(reader, links[-1])]
+    assert found == ["seed"]
+    assert changed == [("parameters",), ("parameters.seed",)]
+
+
 def test_one_thing_is_not_compared(archive: Archive) -> None:
     """Fewer than two is an error."""
     link = archive.add()

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from runstore.cli import changes
 from runstore.cli.context import Context
 from runstore.cli.declare import JSON, Command, argument, flag, number
-from runstore.cli.errors import DIFFERS, DONE
+from runstore.cli.errors import DIFFERS, DONE, say
 
 if TYPE_CHECKING:
     from runstore.query.compare import Changed, Comparison
@@ -25,29 +25,39 @@ def run(context: Context, *, revs: tuple[str, ...], all: bool, exit_code: bool, 
         links = [repo.resolve(rev).link for rev in revs]
         text = CompareText(context.out, Shortener(reader))
         if len(links) == 1:
-            return _log(context, reader, links[0], text, limit, json)
+            changed = _log(context, reader, links[0], text, limit, json)
+            return DIFFERS if exit_code and changed else DONE
         found = compare(reader, links)
         if json:
             context.out.json(as_json(found))
         else:
             context.out.page()
             context.out.lines(text.lines(found, revs, everything=all))
+    if found.equal and not json:
+        say("nothing differs" if all else "nothing differs; --all lists what they hold")
     return DIFFERS if exit_code and not found.equal else DONE
 
 
-def _log(context: Context, reader: Reader, link: Any, text: Any, limit: int | None, json: bool) -> int:
-    from itertools import islice
+def _log(context: Context, reader: Reader, link: Any, text: Any, limit: int | None, json: bool) -> bool:
+    """Print the executions at which something changed; return whether there are any."""
+    from itertools import chain, islice
 
     from runstore.query.compare import changes_along
 
-    found = islice(changes_along(reader, link), limit)
+    found = changes_along(reader, link)
+    first = next(found, None)
+    if first is None:
+        if not json:
+            say("nothing but the conversation changed in this log")
+        return False
+    shown = islice(chain([first], found), limit)
     if json:
-        for one in found:
+        for one in shown:
             context.out.json(_changed(one))
     else:
         context.out.page()
-        context.out.lines(text.log(found))
-    return DONE
+        context.out.lines(text.log(shown))
+    return True
 
 
 def as_json(found: Comparison) -> dict[str, Any]:

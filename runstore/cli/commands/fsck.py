@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from runstore.cli import safe
 from runstore.cli.context import Context
 from runstore.cli.declare import JSON, Command, flag
 from runstore.cli.errors import DAMAGED, DONE, say
 from runstore.cli.output import count
+from runstore.errors import Damaged
+
+if TYPE_CHECKING:
+    from runstore.repo import Repo
 
 
 def run(context: Context, *, fast: bool, json: bool) -> int:
@@ -15,7 +21,7 @@ def run(context: Context, *, fast: bool, json: bool) -> int:
 
     found = []
     with Progress("verifying", "objects") as progress:
-        for finding in context.repo_to_read(check_index=False).fsck(fast=fast, progress=lambda done: progress.add(done=done)):
+        for finding in _opened(context).fsck(fast=fast, progress=lambda done: progress.add(done=done)):
             found.append(finding)
             if not json:
                 progress.clear()
@@ -26,6 +32,14 @@ def run(context: Context, *, fast: bool, json: bool) -> int:
     else:
         say(f"found {count(len(found), 'fault')}" if found else "the store is whole")
     return DAMAGED if found else DONE
+
+
+def _opened(context: Context) -> Repo:
+    """Open the store. Where not even that can be done, there is nothing that this command could tell besides."""
+    try:
+        return context.repo_to_read(check_index=False)
+    except Damaged as error:
+        raise Damaged(str(error), hint="bring the store back from a copy", kind=error.kind) from error
 
 
 COMMAND = Command(

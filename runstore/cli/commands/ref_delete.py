@@ -7,9 +7,8 @@ from runstore.cli.declare import Command, argument, option
 
 
 def run(context: Context, *, name: str, message: str | None) -> None:
-    """Remove the ref NAME."""
-    context.repo().delete_ref(name, message=message or "")
-    context.out.line(f"removed {name}")
+    """Remove the ref NAME, and print its full name."""
+    context.out.line(f"removed {context.repo().delete_ref(name, message=message or '').name}")
 
 
 COMMAND = Command(
