@@ -85,11 +85,12 @@ def test_what_changed_along_no_log_is_told(cli: Cli) -> None:
     for ref, prompt in (("a", "Be kind."), ("b", "Be brief.")):
         for number in range(2):
             cli.add(**run_at(number, nonce=f"{ref}{number}", ref=ref, prompt=prompt))
-    told = cli("log", "--changed", "prompt")
-    assert (told.out, told.err) == (
-        "",
-        "along no log does prompt differ from the execution before\nhint: --against REV compares every execution with one\n",
-    )
+    for words in ((), ("--limit", "4"), ("a",)):
+        told = cli("log", "--changed", "prompt", *words)
+        assert (told.out, told.err) == (
+            "",
+            "along no log does prompt differ from the execution before\nhint: --against REV compares every execution with one\n",
+        )
     assert sorted(nonces(cli, "--changed", "prompt", "--against", "a")) == sorted("b0b1")
     assert cli("log", "--changed", "prompt", "--until", "1 day ago").err == ""
 

@@ -105,7 +105,7 @@ def _told(entries: Iterator[Entry], wanted: Filter) -> Iterator[Entry]:
             say(f"nothing here has a slot {name!r}")
             say(f"hint: {near_hint(name, _NAMES, 'slots are ' + ', '.join((*CORE_SLOTS, *FURTHER_SLOTS)))}")
             return
-    if wanted == Filter(changed=wanted.changed) and wanted.changed and wanted.against is None:
+    if wanted.changed and wanted.limit != 0 and wanted == Filter(changed=wanted.changed, limit=wanted.limit):
         say(f"along no log does {wanted.changed} differ from the execution before")
         say("hint: --against REV compares every execution with one")
 
