@@ -44,6 +44,9 @@ def open_store(store: str | None, actor: str | None, *, create: bool = False, re
     )
     if path is None:
         say(f"made a store in {os.path.abspath(DEFAULT_NAME)}")
+    away = getattr(repo.store, "away", None)
+    if away is not None:
+        say(f"warning: going on with what this machine has: {away}")
     return repo
 
 

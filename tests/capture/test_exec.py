@@ -266,6 +266,40 @@ def test_a_program_is_recorded_into_a_bucket(tmp_path: Path) -> None:
         assert len(list(repo.log("app"))) == 2
 
 
+def test_a_bucket_that_is_away_does_not_stop_the_program(tmp_path: Path) -> None:
+    """The program runs and its exit code is returned; what it asked is kept, that it is not there is said, and it goes there later."""
+    bucket = tmp_path / "bucket"
+    url = f"dir://{bucket}"
+    with runstore.open(url, create=True, cache=tmp_path / "one") as repo:
+        repo.add({"prompt": "first"})
+    bucket.rename(tmp_path / "aside")
+    bucket.symlink_to(bucket)  # opening a file below it is an error that does not say "missing"
+    file = tmp_path / "program.py"
+    file.write_text(ASK + "ask('one'); sys.exit(7)")
+    surroundings = {**os.environ, "PYTHONPATH": str(ROOT), "RUNSTORE_CACHE": str(tmp_path / "one")}
+    command = [*RUNSTORE, "--store", url, "exec", "--ref", "app", "--", sys.executable, str(file)]
+    done = subprocess.run(command, capture_output=True, text=True, env=surroundings, timeout=60, check=False)
+    assert done.returncode == 7
+    warning, recorded, error, hint = done.stderr.splitlines()
+    assert warning.startswith("warning: going on with what this machine has")
+    assert recorded.startswith("recorded 1 execution (1 ok) on app")
+    assert error.startswith(f"error: not all runs have reached {url}")
+    assert "kept on this machine" in hint
+    bucket.unlink()
+    (tmp_path / "aside").rename(bucket)
+    runstore.open(url, cache=tmp_path / "one").close()
+    with runstore.open(url, read_only=True, cache=tmp_path / "other") as repo:
+        assert len(list(repo.log("app"))) == 1
+
+
+def test_a_call_that_is_refused_was_seen(tmp_path: Path) -> None:
+    """Where calls with a secret are refused, recording nothing is not said to be for want of calls."""
+    done = program(tmp_path, ASK + "ask('sk-proj-' + 'aB3dE6gH9j' * 5)", options=("--refuse-secrets",))
+    assert "the call holds a secret" in done.stderr
+    assert "recorded nothing: no model call without a secret was seen" in done.stderr
+    assert executions(tmp_path / "store") == []
+
+
 def test_a_program_does_not_record_itself_into_a_bucket(tmp_path: Path) -> None:
     """`instrument` is told a directory; the URL of a bucket is refused with the way that works, and no directory of that name is made."""
     with pytest.raises(InvalidInput, match="is a bucket") as refused:

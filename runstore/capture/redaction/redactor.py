@@ -48,6 +48,11 @@ class Redactor:
         self._hooks = tuple(hooks)
         self._refuse = refuse
 
+    @property
+    def refuses(self) -> bool:
+        """True if a finding raises Refused."""
+        return self._refuse
+
     def __call__(self, exchange: Exchange) -> tuple[Exchange, tuple[Found, ...]]:
         """Return the exchange to store and what was found in it. Raises Refused."""
         found: list[Found] = []

@@ -38,7 +38,7 @@ def run(
 
     chosen = choice(mask=secrets["redact"], off=secrets["no_redact"], refuse=secrets["refuse_secrets"])
     repo = context.repo_to_write()
-    redactor_of(repo, chosen)  # what the settings say wrongly is said before the program begins
+    redactor = redactor_of(repo, chosen)  # what the settings say wrongly is said before the program begins
     name = refs.short_name(refs.full_name(ref or repo.default_ref))
     actor = wanted_actor(context.actor)
     session = session or os.urandom(8).hex()
@@ -46,7 +46,7 @@ def run(
     place = directory(repo)
     options = Options(place, "commit" if commit else "spool", "raise" if strict else "count", label, spans=spans)
     settings = recording(options, {"settings": read_config(place).capture, "choice": chosen})
-    told = _Told(repo)
+    told = _Told(repo, refuses=redactor is not None and redactor.refuses)
     try:
         code = launch(command, environment(os.environ, settings), meanwhile=told.drain)
     except NoProgram as error:
@@ -54,6 +54,7 @@ def run(
         return error.code
     told.drain()
     told.say()
+    _close(repo)
     return code
 
 
@@ -63,11 +64,22 @@ def directory(repo: Repo) -> str:
     return place
 
 
-class _Told:
-    """What was drained so far."""
+def _close(repo: Repo) -> None:
+    """Close the store. That a bucket was not reached is said: what was recorded is kept, and the program's exit code stands."""
+    from runstore.errors import RunstoreError
 
-    def __init__(self, repo: Repo) -> None:
+    try:
+        repo.close()
+    except RunstoreError as error:
+        report(error)
+
+
+class _Told:
+    """What was drained so far. `refuses`: calls that hold a secret are not recorded."""
+
+    def __init__(self, repo: Repo, *, refuses: bool) -> None:
         self._repo = repo
+        self._refuses = refuses
         self._statuses: Counter[str] = Counter()
         self._refs: Counter[str] = Counter()
         self._sessions: Counter[str] = Counter()
@@ -104,7 +116,8 @@ class _Told:
             look = f"log --session {session}" if session and not others else "log --oneline"
             say(f"recorded {count(self._statuses.total(), 'execution')} ({kinds}) on {where}: `runstore {look}`")
         elif not self._failed and not self._lost and self._error is None:
-            say("recorded nothing: no model call was seen (docs/how-to/record-my-app.md says what is)")
+            which = "model call without a secret" if self._refuses else "model call"
+            say(f"recorded nothing: no {which} was seen (docs/how-to/record-my-app.md says what is)")
         if self._failed or self._lost:
             say(
                 f"not recorded: {count(self._failed + self._lost, 'call')}, {self._failed} of them kept in the journal's directory `failed`"
@@ -127,8 +140,8 @@ COMMAND = Command(
     help="""Run a Python program unchanged and record every model call that it and its children make.
 
 The calls of httpx, httpx2 and botocore are seen, and with them those of the SDKs of OpenAI, Anthropic, Google, Mistral, Cohere, Ollama,
-AWS and what builds on them. Signals go on to the program, and its exit code is returned; 127 if there is no such program. The store is made
-if there is none.""",
+AWS and what builds on them. Signals go on to the program, and its exit code is returned; 127 if there is no such program. Where there is no
+store, ./.runstore is made; a store that --store or $RUNSTORE names must be there.""",
     examples="""runstore exec python app.py
 runstore exec --ref support/reply --session ticket-7 -- python -m app --verbose""",
     program=True,

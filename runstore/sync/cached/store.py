@@ -32,7 +32,7 @@ from runstore.sync.cached.groups import Grouping, Pusher
 from runstore.sync.cached.incoming import Surroundings, bring_in
 from runstore.sync.cached.outgoing import Pending, push_group
 from runstore.sync.cached.place import directory_for
-from runstore.sync.cached.tracked import TRACKED, unpushed, was_probed
+from runstore.sync.cached.tracked import TRACKED, store_id, unpushed, was_probed
 from runstore.sync.local import QUARANTINE
 
 _LOCK = "bucket.lock"
@@ -58,6 +58,7 @@ class BucketBackedStore:
         self._pusher = Pusher(self.flush, grouping)
         self._pending = Pending()
         self._there: BucketStore | None = None
+        self.away: Unavailable | None = None
 
     @classmethod
     def open(
@@ -76,12 +77,12 @@ class BucketBackedStore:
         """Open the store in the bucket at a URL, with its cache below the directory `caches`, and take in what is new there.
 
         What an earlier process recorded and did not push is pushed. `limit` is how many bytes the cache may have before blobs leave it.
+        Where the bucket cannot be reached and the cache has followed it before, the cache is opened as it is, and `away` says why.
         Raises NoStore (unless `create`), Refused, Damaged, Unavailable, InvalidInput.
         """
         bucket = open_bucket(url)
-        state = bucket.load()
         directory = directory_for(caches, bucket.files.place)
-        if state.version is None and not create and not os.path.isdir(directory):
+        if not os.path.isdir(directory) and bucket.load().version is None and not create:
             raise NoStore(f"there is no store in {url}", hint=f"`runstore init {url}` makes one")
         os.makedirs(os.path.dirname(directory), mode=0o700, exist_ok=True)
         cache = LmdbStore.open(directory, (*tables, TRACKED), create=True)
@@ -98,14 +99,21 @@ class BucketBackedStore:
         self.bucket.keep_indexes(os.path.join(self.directory, "indexes"))
         with self.cache.read() as reader:
             fresh = reader.count() == 0
+            followed = bool(store_id(reader))
             self.bucket.trust(probed=was_probed(reader))
-        if self.read_only and not fresh:
-            # Somebody may be pushing through a bad network. Who only reads waits a little, and goes on with what the cache has.
-            with suppress(Busy), self._exclusive(patience=READERS_WAIT):
-                self._bring_together(create=create)
-        else:
-            with self._exclusive():
-                self._bring_together(create=create)
+        try:
+            if self.read_only and not fresh:
+                # Somebody may be pushing through a bad network. Who only reads waits a little, and goes on with what the cache has.
+                with suppress(Busy), self._exclusive(patience=READERS_WAIT):
+                    self._bring_together(create=create)
+            else:
+                with self._exclusive():
+                    self._bring_together(create=create)
+        except Unavailable as error:
+            # No network is no reason not to record. What forbids access, or wants room, is another kind and has to be mended first.
+            if not followed or error.kind != Unavailable.kind:
+                raise
+            self.away = error
 
     def _bring_together(self, *, create: bool) -> None:
         with self.cache.read() as reader:

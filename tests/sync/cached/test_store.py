@@ -317,6 +317,31 @@ def test_a_server_that_is_away_costs_nothing_recorded(tmp_path: Path, seaweed: S
     one.close()
 
 
+def test_a_bucket_that_is_away_when_the_store_is_opened(tmp_path: Path) -> None:
+    """A cache that has followed the bucket is opened without it: it is read and written, `away` says why, and a later opening pushes."""
+    place = tmp_path / "bucket"
+    url = f"dir://{place}"
+    one = Site(url, tmp_path, 1)
+    first = one.say()
+    one.close()
+    place.rename(tmp_path / "aside")
+    place.symlink_to(place)  # opening a file below it is an error that does not say "missing"
+    one.open(create=False)
+    assert one.store.away is not None
+    assert one.log() == [first.hex]
+    second = one.say()
+    with pytest.raises(Unavailable, match="not all runs have reached"):
+        one.close()
+    with pytest.raises(Unavailable):
+        Site(url, tmp_path, 2, create=False)
+    place.unlink()
+    (tmp_path / "aside").rename(place)
+    one.open(create=False)
+    assert one.store.away is None
+    assert there(url) == {"heads/main": second}
+    one.close()
+
+
 def test_open_takes_urls(url: str, tmp_path: Path) -> None:
     """`runstore.open` takes the URL of a bucket, and its repo has the verbs of any other; it is read-only if asked."""
     with runstore.open(url, create=True, cache=tmp_path / "c") as repo:
