@@ -13,7 +13,7 @@ from runstore.cli.errors import DONE, INTERRUPTED, USAGE, guard, say
 from runstore.cli.registry import COMMANDS, SECTIONS, load, split_name
 from runstore.query.near import near
 
-_SETTINGS = {"help_option_names": ["-h", "--help"], "max_content_width": 100}
+_SETTINGS: dict[str, Any] = {"help_option_names": ["-h", "--help"], "max_content_width": 100}
 _INTRODUCTION = """runstore keeps AI runs as git keeps commits: what ran gets an id, is stored once, and can be found, checked and compared.
 
 A run is named by a revision: an id or its first digits, a ref (main), main~1, @ (the execution recorded last), main:history/0. Data goes
@@ -69,9 +69,9 @@ class Program(click.Group):
         name, rest = split_name(args)
         if name is not None:
             return name, build(name), list(rest)
-        seconds = [known for known in COMMANDS if known.startswith(args[0] + " ")]
-        if seconds:
-            ctx.fail(f"{args[0]!r} is the beginning of {' and '.join(seconds)}; write one of them")
+        family = {known: summary for known, summary in COMMANDS.items() if known.startswith(args[0] + " ")}
+        if family:
+            return args[0], Family(args[0], family), list(args[1:])
         found = near(args[0], COMMANDS)
         ctx.fail(f"there is no command {args[0]!r}" + (f"; did you mean {' or '.join(found)}?" if found else ""))
 
@@ -96,12 +96,47 @@ class Program(click.Group):
         sys.exit(guard(lambda: run(sys.argv[1:] if args is None else args)))
 
 
+class Family(click.Command):
+    """The first word of commands of two words, with a second that none has: `--help` lists them, all else is a mistake."""
+
+    def __init__(self, name: str, family: dict[str, str]) -> None:
+        more = click.Argument(["words"], nargs=-1, metavar="COMMAND [ARGS]...", type=click.UNPROCESSED)
+        super().__init__(
+            name,
+            params=[more],
+            callback=self._fail,
+            help=f"The commands that begin with {name}.",
+            context_settings={**_SETTINGS, "ignore_unknown_options": True},
+        )
+        self._family = family
+
+    def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Write the commands."""
+        with formatter.section("Commands"):
+            formatter.write_dl(list(self._family.items()))
+
+    def _fail(self, words: tuple[str, ...]) -> None:
+        seconds = [known.partition(" ")[2] for known in self._family]
+        fact = f"there is no command '{self.name} {words[0]}'" if words else f"{self.name!r} is the beginning of a command"
+        found = near(words[0], seconds) if words else []
+        advice = f"did you mean {self.name} {' or '.join(found)}?" if found else f"it goes on with {', '.join(seconds)}"
+        click.get_current_context().fail(f"{fact}; {advice}")
+
+
 class HelpfulCommand(click.Command):
     """A command whose help closes with examples, as they would be typed."""
 
     def __init__(self, *args: Any, examples: str, **extra: Any) -> None:
         super().__init__(*args, **extra)
         self.examples = examples
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """Parse; a mistake in the options is one of this command, whose help is the next step."""
+        try:
+            return super().parse_args(ctx, args)
+        except click.UsageError as error:
+            error.ctx = error.ctx or ctx
+            raise
 
     def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """Write the examples, one a line."""

@@ -24,7 +24,8 @@ REPORT = flag("--report", help="Say for each API how exact the import was.")
 
 _COLUMNS = ("exchanges", "decoded", "byte_exact", "json_equal", "raw_kept", "served", "unresolved")
 _COMMON = """An entry that cannot be read is named and skipped: exit code 3. Importing again, or
-elsewhere, gives the same ids and adds nothing. What the source does not say is unknown. The store is made if there is none."""
+elsewhere, gives the same ids and adds nothing. What the source does not say is unknown. Where there is no
+store, ./.runstore is made; a store that --store or $RUNSTORE names must be there."""
 
 
 def command(format: str, *parameters: Parameter, help: str, examples: str) -> Command:

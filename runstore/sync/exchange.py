@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import shlex
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import BinaryIO, NamedTuple
 
@@ -118,6 +119,8 @@ class Exchange:
                     pushed = self._push(remote, own, names, force=force, dry_run=dry_run, message=message)
                 except Conflict as error:
                     if not join or dry_run or error.kind not in ("not-forward", "conflict"):
+                        if name is not None and error.hint:  # whoever says so does not know by which name it was called
+                            error.hint = error.hint.replace("`runstore pull`", f"`runstore pull {shlex.quote(name)}`")
                         raise
                     heads = [there for _, there in names if there.startswith("heads/")]
                     self._pull(remote, own, heads, self._standing(own), dry_run=False)

@@ -102,7 +102,10 @@ def hinted(result: Result) -> str:
         (["log", "--limit", "many"], 2, "'many'", "runstore log --help"),
         (["log", "--lmit", "1"], 2, "--lmit", "runstore log --help"),
         (["shwo"], 2, "there is no command 'shwo'; did you mean show?", "runstore --help"),
-        (["ref"], 2, "ref set and ref delete", "runstore --help"),
+        (["ref"], 2, "'ref' is the beginning of a command; it goes on with set, delete", "runstore ref --help"),
+        (["ref", "delte", "x"], 2, "there is no command 'ref delte'; did you mean ref delete?", "runstore ref --help"),
+        (["token", "--name", "x"], 2, "there is no command 'token --name'; it goes on with add, list, remove", "runstore token --help"),
+        (["add", "--model"], 2, "'--model' requires an argument", "runstore add --help"),
     ],
     ids=lambda value: " ".join(value) if isinstance(value, list) else None,
 )

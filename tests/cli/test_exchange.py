@@ -62,7 +62,9 @@ def test_a_push_that_is_no_fast_forward_says_how_to_go_on(pair: Cli) -> None:
     say(pair, "team", "theirs")
     say(pair, "mine", "ours")
     refused = pair("--store", "mine", "push", code=11)
-    assert "pull" in refused.err
+    assert "hint: `runstore pull` joins them" in refused.err
+    named = pair("--store", "mine", "push", "./team", code=11)
+    assert "hint: `runstore pull ./team` joins them" in named.err
     pair("--store", "mine", "push", "--join")
     assert tip(pair, "team") == tip(pair, "mine")
     graph = pair("--store", "team", "log", "--graph", "--oneline").out

@@ -8,6 +8,7 @@ import pytest
 from runstore.cli import commands
 from runstore.cli.declare import GLOBAL
 from runstore.cli.registry import COMMANDS, load, split_name
+from tests.cli.conftest import Cli
 
 
 def test_every_module_of_a_command_stands_in_the_table() -> None:
@@ -44,3 +45,12 @@ def test_names_of_two_words_go_before_names_of_one() -> None:
     assert split_name(["reflog", "expire", "x"]) == ("reflog expire", ["x"])
     assert split_name(["reflog", "main"]) == ("reflog", ["main"])
     assert split_name(["nothing"]) == (None, ["nothing"])
+
+
+def test_the_first_of_two_words_has_help_of_its_own(cli: Cli) -> None:
+    """`runstore import --help` lists the commands that begin so, each with its sentence."""
+    told = cli("import", "--help").out
+    assert told == cli("import", "-h").out
+    assert told.startswith("Usage: runstore import ")
+    listed = [line.split("  ")[1] for line in told.splitlines() if line.startswith("  import ")]
+    assert listed == [name for name in COMMANDS if name.startswith("import ")]

@@ -37,11 +37,11 @@ COMMAND = Command(
     JSON,
     help="""Make a store in DIR with all that the store at URL has: its heads, its tags and what they lead to.
 
-URL becomes the remote origin.
+DIR is the last part of URL unless it is given. URL becomes the remote origin.
 
-URL is a path, a bundle, ssh://host/path, host:path, s3://bucket/prefix, dir:///path (the layout of a bucket in a directory) or http(s)://
-of files that are served as they lie. What was left out is promised: `show` and `fsck` know it from what is lost, and
-`runstore fetch --missing` brings it.""",
+URL is a path, a bundle, ssh://host/path, host:path, s3://bucket/prefix, dir:///path (the layout of a bucket in a directory) or
+https://host/name (a server, or such a directory behind any web server). What was left out is promised: `show` and `fsck` know it from what
+is lost, and `runstore fetch --missing` brings it.""",
     examples="""runstore clone /srv/runs
 runstore clone ssh://build.example.org/srv/runs runs --without blobs""",
 )

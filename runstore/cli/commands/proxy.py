@@ -167,7 +167,8 @@ COMMAND = Command(
 
 Programs in any language name this address as the base URL of the service. Requests and answers go through byte for byte, streams chunk by
 chunk. The headers X-Runstore-Ref, X-Runstore-Session and X-Runstore-Scope label a call, and are not passed on. The run's endpoint is the
-upstream. SIGINT or SIGTERM lets running calls end. Needs `pip install 'runstore[capture]'`. The store is made if there is none.
+upstream. SIGINT or SIGTERM lets running calls end. Needs `pip install 'runstore[capture]'`. Where there is no store,
+./.runstore is made; a store that --store or $RUNSTORE names must be there.
 
 With --replay it stands for the service: a recorded call is answered, streamed or in one piece as is asked; a call that is not recorded gets
 status 404 and a JSON error that names the nearest that is and what differs. Nothing is sent, to the upstream or elsewhere.""",
