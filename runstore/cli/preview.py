@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 _LINES = 3
 _UNITS = {"tools": "tool", "documents": "document", "history": "message", "output": "message", "prompt": "message"}
-_SETTINGS = ("model", "parameters", "runtime", "environment", "usage", "notes")
+_BY_KEY = ("model", "parameters", "output_format", "extra", "runtime", "environment", "usage", "notes")
 _FIRST_KEYS = ("name", "api")
 _ROLE_WIDTH = 9
 _MOST_ROLE = 20
@@ -42,7 +42,7 @@ def lines(slot: str, link: Link, fetch: Fetch, width: int) -> list[str]:
     if link.kind == Kind.TREE:
         return [clip(", ".join(decode_tree(fetch(link.id).body)), width)]
     value = content(link, fetch)
-    if isinstance(value, dict) and slot in _SETTINGS:
+    if isinstance(value, dict) and slot in _BY_KEY:
         return wrap(_settings(value), width, _LINES) if value else ["{}"]
     if isinstance(value, list) and slot == "prompt" and all(role_of(message) for message in value):
         return _prompt(value, width)

@@ -47,6 +47,13 @@ def test_unknown_absent_and_empty_are_told_apart_in_words(cli: Cli) -> None:
     assert "complete    no: model, prompt, history, runtime unknown" in shown
 
 
+def test_fields_that_no_slot_places_are_shown_by_key(cli: Cli) -> None:
+    """`extra` and `output_format` are shown like settings, in their order, and not as JSON without its indentation."""
+    cli.add(extra={"user_template": "{{x}}", "a": {"b": [1, 2]}}, output_format={"type": "object"})
+    shown = [line[25:] for line in cli("show", "main").lines if line.startswith(("extra", "output_for"))]
+    assert shown == ["type=object", 'user_template={{x}}, a={"b":[1,2]}']
+
+
 def test_executions_of_the_run_and_of_other_runtimes_are_listed(filled: Cli) -> None:
     """A run names all its executions, then those of the same request that another runtime answered, and that their outputs differ."""
     filled.add(**run_at(5, nonce="again"))
