@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any
 
 from runstore.cli import safe
 from runstore.cli.ids import Shortener
@@ -66,7 +65,7 @@ class CompareText:
             elif isinstance(value, dict | list):
                 yield letters.of(group)
             else:
-                yield clip(_json(value), min(room, _WIDEST))
+                yield clip(safe.json(value), min(room, _WIDEST))
 
 
 class _Letters:
@@ -78,9 +77,3 @@ class _Letters:
     def of(self, group: int) -> str:
         number = self._numbers.setdefault(group, len(self._numbers))
         return chr(ord("A") + number) if number < 26 else f"#{number + 1}"
-
-
-def _json(value: Any) -> str:
-    from runstore.model.jsontext import render_json
-
-    return safe.line(render_json(value))

@@ -11,7 +11,7 @@ from runstore.model.elements import count, elements
 from runstore.model.encoding import decode
 from runstore.model.executions import decode_execution
 from runstore.model.ids import Kind, Link
-from runstore.model.slots import CORE_SLOTS, FURTHER_SLOTS
+from runstore.model.slots import in_reading_order
 from runstore.model.trees import ABSENT, SlotState, decode_tree
 
 if TYPE_CHECKING:
@@ -73,6 +73,5 @@ def state_of(slot: Link | SlotState) -> str | bool | None:
 
 def in_order(slots: dict[str, Link | SlotState]) -> Iterator[tuple[str, Link | SlotState]]:
     """Yield the slots in the order in which people read them: the named ones first, then others by name."""
-    known = [name for name in (*CORE_SLOTS, *FURTHER_SLOTS) if name in slots]
-    for name in (*known, *sorted(slots.keys() - set(known))):
+    for name in in_reading_order(slots):
         yield name, slots[name]

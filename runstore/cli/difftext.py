@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
-from typing import Any
 
 from runstore.cli import safe
 from runstore.cli.output import Output, clip, columns, count, display_width
@@ -109,9 +108,9 @@ class DiffText:
             return "only the order of keys differs"
         if change.change == "changed":
             half = max((self._out.width - width - 10) // 2, 16)
-            old, new = (clip(_json(value), half) for value in (change.old, change.new))
+            old, new = (clip(safe.json(value), half) for value in (change.old, change.new))
             return f"{path}  {old} → {new}{by_how_much(change)}".lstrip()
-        return f"{path}  {_json(change.new if change.change == 'added' else change.old)}".lstrip()
+        return f"{path}  {safe.json(change.new if change.change == 'added' else change.old)}".lstrip()
 
     def _tools(self, found: ToolsDiff) -> Iterator[str]:
         for sign, names in (("-", found.removed), ("+", found.added)):
@@ -179,9 +178,3 @@ def by_how_much(change: KeyChange) -> str:
     if not all(isinstance(value, int | float) and not isinstance(value, bool) for value in (change.old, change.new)):
         return ""
     return f"  ({change.new - change.old:+.6g})" if change.old else ""
-
-
-def _json(value: Any) -> str:
-    from runstore.model.jsontext import render_json
-
-    return safe.line(render_json(value))

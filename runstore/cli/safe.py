@@ -29,6 +29,13 @@ def line(value: str) -> str:
     return " ".join(value.split())
 
 
+def json(value: object) -> str:
+    """Return a value as JSON on one line, as `line` makes it safe."""
+    from runstore.model.jsontext import render_json
+
+    return line(render_json(value))
+
+
 def _escape(found: re.Match[str]) -> str:
     code = ord(found[0])
     return f"\\x{code:02x}" if code < 0x100 else f"\\u{code:04x}"

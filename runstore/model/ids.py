@@ -121,6 +121,12 @@ def link_from_raw(raw: bytes) -> Link:
     return made
 
 
+def check_prefix(prefix: str) -> None:
+    """Raise InvalidInput unless a text is the beginning of an id: 1 to 64 lower-case hex digits."""
+    if not 1 <= len(prefix) <= 2 * ID_BYTES or prefix.strip(_HEX_DIGITS):
+        raise InvalidInput(f"not the beginning of an id: {prefix[:80]!r}", hint="it is 1 to 64 lower-case hex digits", kind="bad-id")
+
+
 def parse_link(text: str, kind: Kind | None = None) -> Link:
     """Read a text id: `kind:hex`, or bare hex where `kind` gives the context. Raises InvalidInput otherwise."""
     label, colon, digits = text.rpartition(":")

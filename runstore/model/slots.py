@@ -5,7 +5,7 @@ Source: docs/spec/identity.md, "Runs".
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 from runstore.errors import Refused
 from runstore.model.ids import Kind, Link, object_id
@@ -25,6 +25,16 @@ CORE_SLOTS = ("model", "prompt", "parameters", "documents", "tools", "history", 
 
 FURTHER_SLOTS = ("output_format", "extra", "environment")
 """Slots that a run may state besides, for which the format says what they are."""
+
+
+READING_ORDER = (*CORE_SLOTS, *FURTHER_SLOTS)
+"""The slots that the format names, in the order in which people read them."""
+
+
+def in_reading_order(names: Iterable[str]) -> list[str]:
+    """Return names of slots, each once: those that the format names in the order in which people read them, then others by name."""
+    given = {*names}
+    return [name for name in READING_ORDER if name in given] + sorted(given.difference(READING_ORDER))
 
 
 def kind_of_slot(name: str) -> Kind | None:

@@ -10,13 +10,13 @@ from typing import Any, NamedTuple
 
 from runstore.errors import InvalidInput
 from runstore.model.executions import Execution
-from runstore.model.ids import Kind, Link
-from runstore.model.slots import CORE_SLOTS, FURTHER_SLOTS, SETTINGS_SLOTS
+from runstore.model.ids import Link
+from runstore.model.slots import SETTINGS_SLOTS, in_reading_order
 from runstore.model.trees import Slot, SlotState, decode_tree_trusted
 from runstore.query import peel
 from runstore.query.content import as_json
-from runstore.query.diff import PRESENT, UNSTATED, Side
-from runstore.query.elements import titled, tools_by_name
+from runstore.query.diff import PRESENT, UNSTATED, Side, side_of
+from runstore.query.elements import name_of, titled, tools_by_name
 from runstore.query.paths import Fetch, render_path
 from runstore.query.textdiff import exactly_same
 from runstore.runs.lookup import load_execution
@@ -85,10 +85,9 @@ def compare(reader: Reader, links: Sequence[Link]) -> Comparison:
     """
     if len(links) < 2:
         raise InvalidInput("one thing cannot be compared", hint="name two or more", kind="bad-query")
-    sides = tuple(_side(reader, link) for link in links)
+    sides = tuple(side_of(reader, link) for link in links)
     slots = [decode_tree_trusted(reader.get(side.run.id).body) for side in sides]
-    stated = {name for each in slots for name in each}
-    names = _in_order(stated)
+    names = in_reading_order(name for each in slots for name in each)
     rows = [_row(name, [each.get(name) for each in slots], reader.get) for name in names]
     executions = [load_execution(reader, side.execution.id) for side in sides if side.execution is not None]
     if len(executions) == len(sides):
@@ -115,22 +114,11 @@ def _changed_slots(reader: Reader, before: Execution, after: Execution) -> tuple
         return ()
     old, new = (decode_tree_trusted(reader.get(run.id).body) for run in (before.run, after.run))
     found: list[str] = []
-    for name in _in_order({*old, *new}):
+    for name in in_reading_order((*old, *new)):
         if name not in CONVERSATION and old.get(name) != new.get(name):
             parts = _row(name, [old.get(name), new.get(name)], reader.get).parts if name in SETTINGS_SLOTS else ()
             found.extend([f"{name}.{part.name}" for part in parts] or [name])
     return tuple(found)
-
-
-def _in_order(names: set[str]) -> list[str]:
-    """Return slots in the order in which people read them."""
-    known = (*CORE_SLOTS, *FURTHER_SLOTS)
-    return [name for name in known if name in names] + sorted(names - {*known})
-
-
-def _side(reader: Reader, link: Link) -> Side:
-    link = peel.to_target(reader, link)
-    return Side(link, peel.to_run(reader, link), link if link.kind == Kind.EXECUTION else None)
 
 
 def _row(name: str, slots: list[Slot | None], fetch: Fetch) -> Row:
@@ -156,9 +144,9 @@ def _parts(name: str, links: Sequence[Link | None], fetch: Fetch) -> Iterator[Pa
     if name in SETTINGS_SLOTS:
         sides = [dict(_leaves(read_content(link, fetch))) if link is not None else {} for link in links]
     elif name == "tools":
-        sides = [{_numbered(*key): tool for key, tool in tools_by_name(link, fetch).items()} for link in links]
+        sides = [{name_of(*key): tool for key, tool in tools_by_name(link, fetch).items()} for link in links]
     elif name == "documents":
-        sides = [{_numbered(*key): document for key, document in titled(link, fetch).items()} for link in links]
+        sides = [{name_of(*key): document for key, document in titled(link, fetch).items()} for link in links]
     else:
         return
     for key in dict.fromkeys(key for side in sides for key in side):
@@ -183,10 +171,6 @@ def _value_groups(values: Sequence[Any]) -> tuple[int | None, ...]:
             seen.append(value)
         found.append(at)
     return tuple(found)
-
-
-def _numbered(name: str, number: int) -> str:
-    return name if number == 0 else f"{name} ({number + 1})"
 
 
 def _leaves(value: Any) -> Iterator[tuple[str, Any]]:

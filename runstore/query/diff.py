@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 
 from runstore.model.executions import Execution
 from runstore.model.ids import Kind, Link
-from runstore.model.slots import CORE_SLOTS, FURTHER_SLOTS, LIST_SLOTS, SETTINGS_SLOTS
+from runstore.model.slots import LIST_SLOTS, SETTINGS_SLOTS, in_reading_order
 from runstore.model.trees import Slot, SlotState, decode_tree_trusted
 from runstore.query import peel
 from runstore.query.calls import CallChange, CallsDiff
@@ -29,7 +29,6 @@ __all__ = [
 
 UNSTATED = "unstated"
 PRESENT = "present"
-_ORDER = (*CORE_SLOTS, *FURTHER_SLOTS)
 
 
 class Side(NamedTuple):
@@ -91,7 +90,7 @@ def diff(reader: Reader, a: Link, b: Link) -> Diff:
 
     Outputs and statuses are compared where both are executions. Raises NotFound or Ambiguous for what names no run.
     """
-    one, other = _side(reader, a), _side(reader, b)
+    one, other = side_of(reader, a), side_of(reader, b)
     components = _slots(reader, one.run, other.run)
     if one.execution is not None and other.execution is not None:
         before, after = (load_execution(reader, link.id) for link in (one.execution, other.execution))
@@ -99,7 +98,8 @@ def diff(reader: Reader, a: Link, b: Link) -> Diff:
     return Diff(one, other, tuple(components))
 
 
-def _side(reader: Reader, link: Link) -> Side:
+def side_of(reader: Reader, link: Link) -> Side:
+    """Return the side that a link stands for. Raises NotFound or Ambiguous for what names no run."""
     link = peel.to_target(reader, link)
     return Side(link, peel.to_run(reader, link), link if link.kind == Kind.EXECUTION else None)
 
@@ -108,8 +108,7 @@ def _slots(reader: Reader, old: Link, new: Link) -> list[Component]:
     if old == new:
         return []
     before, after = (decode_tree_trusted(reader.get(run.id).body) for run in (old, new))
-    names = [name for name in _ORDER if name in before or name in after]
-    names += sorted({*before, *after} - {*_ORDER})
+    names = in_reading_order((*before, *after))
     return [_component(name, before.get(name), after.get(name), reader.get) for name in names if before.get(name) != after.get(name)]
 
 

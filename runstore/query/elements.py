@@ -221,6 +221,11 @@ def tools_by_name(root: Link | None, fetch: Fetch) -> dict[tuple[str, int], Any]
     return found
 
 
+def name_of(name: str, number: int) -> str:
+    """Return what to call a thing of which so many of the same name stood before it: `search`, `search (2)`."""
+    return name if number == 0 else f"{name} ({number + 1})"
+
+
 def _definitions(tool: Any) -> Iterator[tuple[str, Any]]:
     if isinstance(tool, dict):
         for key in ("functionDeclarations", "function_declarations"):

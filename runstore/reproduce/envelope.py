@@ -10,6 +10,7 @@ from typing import Any
 
 from runstore.capture.codecs import codec_named
 from runstore.capture.codecs.places import Layout, Place
+from runstore.capture.codecs.placing import mapped
 from runstore.errors import InvalidInput
 from runstore.model.trees import SlotState
 
@@ -44,8 +45,8 @@ class _Fit:
 
     def __init__(self, layout: Layout, slots: Mapping[str, Any], wire: Mapping[str, Any], *, leads: bool) -> None:
         self._layout, self._slots, self._wire, self._leads = layout, slots, wire, leads
-        self._extra, self._delivery = _map(slots.get("extra")), _map(wire.get("delivery"))
-        self._parameters, self._model = _map(slots.get("parameters")), _map(slots.get("model"))
+        self._extra, self._delivery = mapped(slots.get("extra")), mapped(wire.get("delivery"))
+        self._parameters, self._model = mapped(slots.get("parameters")), mapped(slots.get("model"))
         self._format = slots.get("output_format")
 
     def keys(self) -> list[Any]:
@@ -66,18 +67,18 @@ class _Fit:
 
     def _holds(self, key: str, container: str | None) -> bool:
         for source in (self._extra, self._delivery):
-            if key in (source if container is None else _map(source.get(container))):
+            if key in (source if container is None else mapped(source.get(container))):
                 return True
         place = self._places(container).get(key, Place.EXTRA)
         if place is Place.PARAMETER:
-            return key in (self._parameters if container is None else _map(self._parameters.get(container)))
+            return key in (self._parameters if container is None else mapped(self._parameters.get(container)))
         if place is Place.MODEL:
             return "name" in self._model
         if place is Place.VERSION:
             return key in self._model
         if place is Place.FORMAT and self._layout.sole_format is None:
-            formats = _map(self._format)
-            return key in (formats if container is None else _map(formats.get(container)))
+            formats = mapped(self._format)
+            return key in (formats if container is None else mapped(formats.get(container)))
         if place is Place.HISTORY:
             return self._present("history") or (self._leads and self._present("prompt"))
         slot = _SLOTS.get(place)
@@ -120,7 +121,3 @@ def _add(keys: list[Any], key: str, container: str | None) -> None:
             held[1].append(key)
             return
     keys.append([container, [key]])
-
-
-def _map(value: Any) -> Mapping[str, Any]:
-    return value if isinstance(value, Mapping) else {}

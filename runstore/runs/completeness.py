@@ -16,7 +16,7 @@ from runstore.model.elements import elements
 from runstore.model.encoding import decode_trusted
 from runstore.model.executions import decode_execution_trusted
 from runstore.model.ids import Kind, Link
-from runstore.model.slots import CORE_SLOTS, FURTHER_SLOTS
+from runstore.model.slots import in_reading_order
 from runstore.model.trees import UNKNOWN, Slot, SlotState, decode_tree_trusted
 from runstore.runs.lookup import executions_of
 from runstore.runs.pinning import SERVED, WEIGHTS, is_stated, pinned
@@ -159,9 +159,8 @@ class Checker:
         rules = [rule for rule in RULES if rule.verdict == REPEATABLE and not (rule.name in _OF_MODELS and _is_tool(composition))]
         findings.extend(finding for rule in rules for finding in rule.find(rule, composition))
         repeatable = all(finding.holds for finding in findings if finding.verdict == REPEATABLE)
-        order = (*CORE_SLOTS, *FURTHER_SLOTS)
-        names = [*(name for name in order if name in slots), *sorted(slots.keys() - {*order})]
-        return Verdict(run, execution, complete, repeatable, {name: composition.state(name) for name in names}, tuple(findings))
+        states = {name: composition.state(name) for name in in_reading_order(slots)}
+        return Verdict(run, execution, complete, repeatable, states, tuple(findings))
 
     def _redacted(self, run: Link, execution: Link | None) -> Iterator[Finding]:
         """Yield what was masked in the request of the execution, or of those of the run: what was sent is not what is recorded."""

@@ -7,12 +7,12 @@ from typing import Any
 
 from runstore.errors import InvalidInput
 from runstore.model.ids import Kind, Link, Object, make_object, parse_link
-from runstore.model.run import CORE_SLOTS, FURTHER_SLOTS, Part, Run, list_part, value_part
+from runstore.model.run import Part, Run, list_part, value_part
 from runstore.model.scalars import LEAST_INT, MOST_INT
+from runstore.model.slots import READING_ORDER
 from runstore.model.trees import ABSENT, UNKNOWN
 from runstore.runs.record import Draft
 
-SLOTS = (*CORE_SLOTS, *FURTHER_SLOTS)
 FIELDS = (
     "output",
     "status",
@@ -39,8 +39,8 @@ def run_from_mapping(slots: Mapping[str, Any]) -> Run:
     Raises InvalidInput for a name that is no slot, or a value that cannot be an object.
     """
     for name in slots:
-        if name not in SLOTS:
-            raise InvalidInput(f"a run has no slot {name!r}", hint=f"its slots are {', '.join(SLOTS)}", kind="bad-name")
+        if name not in READING_ORDER:
+            raise InvalidInput(f"a run has no slot {name!r}", hint=f"its slots are {', '.join(READING_ORDER)}", kind="bad-name")
     return Run.of({name: UNKNOWN if value is None else ABSENT if value is False else value for name, value in slots.items()})
 
 

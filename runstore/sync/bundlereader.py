@@ -7,11 +7,12 @@ from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING
 
 from runstore.errors import Damaged, InvalidInput, NotFound, Refused
-from runstore.model.ids import ID_BYTES, Kind, Link, Object
+from runstore.model.ids import ID_BYTES, Kind, Link, Object, check_prefix
 from runstore.model.nodes import decode_node
 from runstore.model.objects import verify_body
 from runstore.store.checks import Unreadable
 from runstore.store.protocol import LANE_SHIFT, StoredFrame
+from runstore.sync.unwritten import UnwrittenReader
 
 if TYPE_CHECKING:
     from runstore.sync.bundlestore import BundleStore
@@ -29,10 +30,8 @@ class Tables:
         self.rows: dict[str, list[bytes]] = {}
 
 
-class BundleReader:
+class BundleReader(UnwrittenReader):
     """A bundle as a snapshot. An address is the object's lane, and its number in the pack from 1."""
-
-    generation = 0
 
     def __init__(self, store: BundleStore) -> None:
         self._store = store
@@ -77,10 +76,6 @@ class BundleReader:
     def _address(self, number: int) -> int:
         return self._store.pack.index.headers[self._store.pack.index.place(number).frame].lane << LANE_SHIFT | number + 1
 
-    def beside(self, address: int) -> list[tuple[int, Object]]:
-        """Return nothing: what lies around an object is read when it is asked for."""
-        return []
-
     def get(self, id: bytes) -> Object:
         """Return the object, its hash verified. Raises NotFound, Damaged."""
         found = self.find(id)
@@ -113,11 +108,6 @@ class BundleReader:
             if address >> LANE_SHIFT == lane and first <= address < last:
                 yield address, self.at(address)
 
-    def objects(self) -> Iterator[tuple[int, Object]]:
-        """Yield every object with its address, lane by lane in order."""
-        for lane in range(3):
-            yield from self.between(lane << LANE_SHIFT | 1, (lane + 1) << LANE_SHIFT)
-
     def sound(self, tell: Callable[[Unreadable], object]) -> Iterator[tuple[int, Object]]:
         """Yield every object that can be read, and in the end tell of those that cannot."""
         lost = []
@@ -145,8 +135,7 @@ class BundleReader:
 
     def starting(self, prefix: str, limit: int = 20) -> list[Link]:
         """Return links to at most `limit` objects whose hex id starts with `prefix`, sorted by id. Raises InvalidInput."""
-        if not 1 <= len(prefix) <= 2 * ID_BYTES or prefix.strip("0123456789abcdef"):
-            raise InvalidInput(f"not the beginning of an id: {prefix[:80]!r}", hint="it is 1 to 64 lower-case hex digits", kind="bad-id")
+        check_prefix(prefix)
         found = sorted(own for own in self._store.numbers if own.hex().startswith(prefix))
         return [self.get(own).link for own in found[:limit]]
 
@@ -166,11 +155,3 @@ class BundleReader:
         first = bisect_left(rows, prefix)
         past = bisect_left(rows, prefix + b"\xff" * 64, first)
         return iter(rows[first:past][::-1] if reverse else rows[first:past])
-
-    def addresses_at(self, time: int) -> dict[int, int]:
-        """As BundleStore.addresses_at."""
-        return self._store.addresses_at(time)
-
-    def protected_since(self, time: int, *, now: int | None = None) -> dict[int, int]:
-        """As BundleStore.addresses_at."""
-        return self._store.addresses_at(time)

@@ -1,8 +1,8 @@
-"""A store that is only read: what a bundle and the root of a bucket have in common."""
+"""A store that is only read, and its reader: what a bundle and the root of a bucket have in common."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager
 from typing import Any
 
@@ -13,7 +13,19 @@ from runstore.store.memory import MemoryStore
 from runstore.store.protocol import LANE_SHIFT, Batch, Reader, Writer
 
 
-class Unwritten:
+class _NoTimes:
+    """Nothing says when an object came: all are taken for new."""
+
+    def addresses_at(self, time: int) -> dict[int, int]:
+        """Return the first address of each lane."""
+        return {lane: lane << LANE_SHIFT | 1 for lane in range(3)}
+
+    def protected_since(self, time: int, *, now: int | None = None) -> dict[int, int]:
+        """As `addresses_at`."""
+        return self.addresses_at(time)
+
+
+class Unwritten(_NoTimes):
     """The part of the store protocol that writes: it raises Unavailable. `refusal` gives the error."""
 
     def refusal(self) -> Unavailable:
@@ -36,17 +48,28 @@ class Unwritten:
         """Raise Unavailable."""
         raise self.refusal()
 
-    def addresses_at(self, time: int) -> dict[int, int]:
-        """The first address of each lane: nothing here says when things came."""
-        return {lane: lane << LANE_SHIFT | 1 for lane in range(3)}
-
-    def protected_since(self, time: int, *, now: int | None = None) -> dict[int, int]:
-        """As `addresses_at`."""
-        return self.addresses_at(time)
-
     def lease(self, *, now: int, seconds: int = 3600) -> AbstractContextManager[None]:
         """Raise Unavailable."""
         raise self.refusal()
+
+
+class UnwrittenReader(_NoTimes):
+    """The part of a reader that follows from the rest."""
+
+    generation = 0
+
+    def between(self, first: int, last: int) -> Iterator[tuple[int, Object]]:
+        """Yield (address, object) for first <= address < last in one lane, in order."""
+        raise NotImplementedError
+
+    def objects(self) -> Iterator[tuple[int, Object]]:
+        """Yield every object with its address, lane by lane in order."""
+        for lane in range(3):
+            yield from self.between(lane << LANE_SHIFT | 1, (lane + 1) << LANE_SHIFT)
+
+    def beside(self, address: int) -> list[tuple[int, Object]]:
+        """Return nothing: what lies around an object is read when it is asked for."""
+        return []
 
 
 def rows_of_refs(named: Mapping[str, Link]) -> dict[bytes, bytes]:

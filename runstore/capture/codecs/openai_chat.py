@@ -12,7 +12,7 @@ from runstore.capture.codecs.answer import Asked, JsonAnswers, Taken, Whole, fil
 from runstore.capture.codecs.chatstream import add_delta, finish
 from runstore.capture.codecs.contract import ERROR, OK, PARTIAL
 from runstore.capture.codecs.places import Layout, Place, delivery, places
-from runstore.capture.codecs.request import JsonRequests, Located, with_deployment
+from runstore.capture.codecs.request import OpenAIRequests
 from runstore.capture.codecs.shapes import clean, fit, ordered
 from runstore.capture.codecs.sse import Event, Events
 
@@ -46,17 +46,13 @@ CALL = ("id", "type", "function")
 FUNCTION = ("name", "arguments")
 
 
-class OpenAIChat(JsonRequests, JsonAnswers):
+class OpenAIChat(OpenAIRequests, JsonAnswers):
     """The codec `openai.chat`."""
 
     name = "openai.chat"
     path = re.compile(r"(?P<base>.*)/chat/completions/?")
     layout = Layout(FIELDS, sole_format="response_format")
     leads = True
-
-    def locate(self, path: str) -> Located:
-        """Read a path. Azure names the deployment in it, which is what answers if the body names no model."""
-        return with_deployment(super().locate(path))
 
     def assemble(self, events: list[Event], stream: Events, asked: Asked = None) -> Whole:
         """See `JsonAnswers`."""

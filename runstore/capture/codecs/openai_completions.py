@@ -13,7 +13,7 @@ from runstore.capture.codecs.contract import ERROR, OK
 from runstore.capture.codecs.openai_chat import FIELDS as CHAT_FIELDS
 from runstore.capture.codecs.openai_chat import ended
 from runstore.capture.codecs.places import Layout, Place
-from runstore.capture.codecs.request import JsonRequests, Located, with_deployment
+from runstore.capture.codecs.request import OpenAIRequests
 from runstore.capture.codecs.sse import Event, Events
 
 FIELDS = {key: place for key, place in CHAT_FIELDS.items() if place not in (Place.HISTORY, Place.TOOLS, Place.DOCUMENTS)} | {
@@ -21,16 +21,12 @@ FIELDS = {key: place for key, place in CHAT_FIELDS.items() if place not in (Plac
 }
 
 
-class OpenAICompletions(JsonRequests, JsonAnswers):
+class OpenAICompletions(OpenAIRequests, JsonAnswers):
     """The codec `openai.completions`. `suffix` is content and stands in `extra`."""
 
     name = "openai.completions"
     path = re.compile(r"(?P<base>.*)(?<!/chat)/completions/?")
     layout = Layout(FIELDS, sole_format="response_format")
-
-    def locate(self, path: str) -> Located:
-        """Read a path, Azure's with the deployment in it included."""
-        return with_deployment(super().locate(path))
 
     def assemble(self, events: list[Event], stream: Events, asked: Asked = None) -> Whole:
         """See `JsonAnswers`."""

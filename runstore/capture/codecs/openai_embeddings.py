@@ -11,7 +11,7 @@ from typing import Any
 from runstore.capture.codecs.answer import Asked, JsonAnswers, Taken, Whole, fill, hole, served
 from runstore.capture.codecs.contract import ERROR, OK, PARTIAL
 from runstore.capture.codecs.places import Layout, Place, delivery, places
-from runstore.capture.codecs.request import JsonRequests, Located, with_deployment
+from runstore.capture.codecs.request import OpenAIRequests
 from runstore.capture.codecs.sse import Event, Events
 
 FIELDS = {
@@ -24,16 +24,12 @@ FIELDS = {
 }
 
 
-class OpenAIEmbeddings(JsonRequests, JsonAnswers):
+class OpenAIEmbeddings(OpenAIRequests, JsonAnswers):
     """The codec `openai.embeddings`."""
 
     name = "openai.embeddings"
     path = re.compile(r"(?P<base>.*)(?<!/api)/embeddings/?")
     layout = Layout(FIELDS)
-
-    def locate(self, path: str) -> Located:
-        """Read a path, Azure's with the deployment in it included."""
-        return with_deployment(super().locate(path))
 
     def assemble(self, events: list[Event], stream: Events, asked: Asked = None) -> Whole:
         """Embeddings are not streamed: nothing is known of one that is."""

@@ -56,12 +56,6 @@ def as_stored(slots: Mapping[str, Any]) -> dict[str, Any]:
     return {name: normalise(slot) if name in SETTINGS_SLOTS else slot for name, slot in slots.items()}
 
 
-def with_deployment(located: Located) -> Located:
-    """Return what a path says, with the deployment that Azure names in it: what answers if the body names no model."""
-    found = _DEPLOYMENT.search(located.base)
-    return located._replace(deployment=unquote(found[1])) if found else located
-
-
 class JsonRequests:
     """The request half of a codec. Subclasses are stateless: one object serves every thread."""
 
@@ -263,6 +257,16 @@ class JsonRequests:
             assert found is not None
             path = path[: found.start("model")] + quote(wanted, safe="", errors="surrogatepass") + path[found.end("model") :]
         return path + mark + query
+
+
+class OpenAIRequests(JsonRequests):
+    """Requests of OpenAI's APIs. Azure names the deployment in the path: it is what answers if the body names no model."""
+
+    def locate(self, path: str) -> Located:
+        """Read a path, Azure's with the deployment in it included."""
+        located = super().locate(path)
+        found = _DEPLOYMENT.search(located.base)
+        return located._replace(deployment=unquote(found[1])) if found else located
 
 
 def _unread(start: Start, body: bytes) -> Decoded:

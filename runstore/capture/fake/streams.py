@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Mapping
 from typing import Any
 
-from runstore.capture.codecs.framing import Stream
+from runstore.capture.codecs.framing import SSE, Stream, json_bytes
 from runstore.capture.codecs.restream import STREAMS
 
-SSE = "text/event-stream"
 _EVENT = re.compile(rb".*?\n\n|.+\Z", re.DOTALL)
 _LINE = re.compile(rb".*?\n|.+\Z", re.DOTALL)
 
@@ -24,7 +22,7 @@ def stream(api: str, body: dict[str, Any], asked: Mapping[str, Any], *, array: b
     if api == "cohere.chat.v2":
         return SSE, _cohere(body)
     if api == "gemini.generate" and array:
-        return "application/json", [b"[", _json(body), b"]"]
+        return "application/json", [b"[", json_bytes(body), b"]"]
     made: Stream | None = STREAMS[api](body)
     assert made is not None
     parts = _EVENT if made.media_type == SSE else _LINE
@@ -49,7 +47,7 @@ def _chat(body: dict[str, Any], *, usage: bool) -> list[bytes]:
     chunks.append({**common, "choices": [{"index": 0, "delta": {}, "finish_reason": choice["finish_reason"]}]})
     if usage:
         chunks.append({**common, "choices": [], "usage": body["usage"]})
-    return [*(b"data: " + _json(chunk) + b"\n\n" for chunk in chunks), b"data: [DONE]\n\n"]
+    return [*(b"data: " + json_bytes(chunk) + b"\n\n" for chunk in chunks), b"data: [DONE]\n\n"]
 
 
 def _responses(body: dict[str, Any]) -> list[bytes]:
@@ -90,8 +88,4 @@ def _cohere(body: dict[str, Any]) -> list[bytes]:
 
 
 def _named(event: dict[str, Any]) -> bytes:
-    return b"event: " + str(event["type"]).encode() + b"\ndata: " + _json(event) + b"\n\n"
-
-
-def _json(value: Any) -> bytes:
-    return json.dumps(value, ensure_ascii=False, separators=(",", ":")).encode("utf-8", "surrogatepass")
+    return b"event: " + str(event["type"]).encode() + b"\ndata: " + json_bytes(event) + b"\n\n"

@@ -57,22 +57,24 @@ def is_terminal() -> bool:
 
 def item(value: Any, ref: str | None) -> Item:
     """Compose what one JSON object says. Raises InvalidInput for a key that has no meaning or a slot that cannot be an object."""
-    from runstore.runs.compose import FIELDS, SLOTS, run_from_mapping
+    from runstore.model.slots import READING_ORDER
+    from runstore.runs.compose import FIELDS, run_from_mapping
 
     if not isinstance(value, dict):
         raise InvalidInput(
             "a run is a JSON object", hint='for example {"model": {"name": "gpt-4o"}, "prompt": "You are terse.", "output": "4"}'
         )
+    keys = (*READING_ORDER, *FIELDS, "ref")
     for key in value:
-        if key not in SLOTS and key not in FIELDS and key != "ref":
-            raise InvalidInput(f"a run has no key {key!r}", hint=f"the keys are {', '.join((*SLOTS, *FIELDS, 'ref'))}", kind="bad-name")
+        if key not in keys:
+            raise InvalidInput(f"a run has no key {key!r}", hint=f"the keys are {', '.join(keys)}", kind="bad-name")
     fields = {key: part for key, part in value.items() if key in FIELDS}
     if fields.get("output") is False:
         del fields["output"]  # null and false say of the output, as of a slot, that there is none
     named = value.get("ref")
     if named is not None and not isinstance(named, str):
         raise InvalidInput("`ref` is no text", hint='for example "ref": "main"', kind="bad-name")
-    slots = {key: part for key, part in value.items() if key in SLOTS}
+    slots = {key: part for key, part in value.items() if key in READING_ORDER}
     inputs.check_shapes(slots)
     composed = run_from_mapping(slots)
     return Item(composed, {**fields, "ref": named if named is not None else ref})

@@ -10,7 +10,7 @@ from runstore.cli.context import Context
 from runstore.cli.declare import JSON, Command, argument, flag, number, option
 from runstore.cli.errors import say
 from runstore.model.ids import Kind
-from runstore.model.slots import CORE_SLOTS, FURTHER_SLOTS
+from runstore.model.slots import READING_ORDER
 from runstore.query.filters import Filter, Matcher, parse_where
 from runstore.query.log import Entry, tips, walk
 from runstore.query.near import near_hint
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from runstore.model.ids import Link
     from runstore.store.protocol import Reader
 
-_NAMES = frozenset((*CORE_SLOTS, *FURTHER_SLOTS, *OWN_FIELDS, "extra_fields"))
+_NAMES = frozenset((*READING_ORDER, *OWN_FIELDS, "extra_fields"))
 
 
 def run(context: Context, *, revs: tuple[str, ...], oneline: bool, graph: bool, json: bool, **asked: Any) -> None:
@@ -103,7 +103,7 @@ def _told(entries: Iterator[Entry], wanted: Filter) -> Iterator[Entry]:
     for name in (*([parse_path(wanted.changed)[0]] if wanted.changed else []), *(condition.path[0] for condition in wanted.where)):
         if name not in _NAMES:
             say(f"nothing here has a slot {name!r}")
-            say(f"hint: {near_hint(name, _NAMES, 'slots are ' + ', '.join((*CORE_SLOTS, *FURTHER_SLOTS)))}")
+            say(f"hint: {near_hint(name, _NAMES, 'slots are ' + ', '.join(READING_ORDER))}")
             return
     if wanted.changed and wanted.limit != 0 and wanted == Filter(changed=wanted.changed, limit=wanted.limit):
         say(f"along no log does {wanted.changed} differ from the execution before")

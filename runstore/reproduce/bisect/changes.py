@@ -12,16 +12,16 @@ from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from runstore.model.encoding import encode
-from runstore.model.slots import CORE_SLOTS, FURTHER_SLOTS, SETTINGS_SLOTS
+from runstore.model.slots import SETTINGS_SLOTS, in_reading_order
 from runstore.model.trees import SlotState
 from runstore.query.content import label_of, one_line, text_of, tool_names
+from runstore.query.elements import name_of
 from runstore.query.paths import render_path
 from runstore.query.textdiff import exactly_same, opcodes
 from runstore.reproduce.bisect.mixing import NOTHING, Emptied, Keyed, Node, Row, Same, Swap, merged
 
 _SENTENCE = re.compile(r".+?(?:[.!?]+\s+|$)", re.DOTALL)
 _LABEL = 40
-_ORDER = (*CORE_SLOTS, *FURTHER_SLOTS)
 Steps = tuple[str, ...]
 
 
@@ -48,11 +48,9 @@ class Between:
 
     def __init__(self, old: Mapping[str, Any], new: Mapping[str, Any]) -> None:
         builder = _Builder()
-        names = [name for name in _ORDER if name in old or name in new]
-        names += sorted({*old, *new} - {*_ORDER})
         self._nodes: dict[str, Node] = {}
         found: list[Change] = []
-        for name in names:
+        for name in in_reading_order((*old, *new)):
             node, changes = builder.slot(name, old.get(name, NOTHING), new.get(name, NOTHING))
             self._nodes[name] = node
             while len(changes) == 1 and changes[0].parts:
@@ -125,7 +123,7 @@ class _Builder:
         changes: list[Change] = []
         names = merged(list(new), list(old))
         for name in names:
-            inner = (*steps, name if isinstance(name, str) else _titled(*name))  # type: ignore[misc]
+            inner = (*steps, name if isinstance(name, str) else name_of(*name))  # type: ignore[misc]
             one, other = old.get(name, NOTHING), new.get(name, NOTHING)
             nodes[name], found = self._swap(inner, one, other) if NOTHING in (one, other) else self._checked(inner, one, other)
             # Nested settings are told key by key; of all else what is named is the whole.
@@ -227,10 +225,6 @@ def _numbered(values: list[Any], name: Callable[[Any], str]) -> dict[tuple[str, 
         found[(label, seen[label])] = value
         seen[label] += 1
     return found
-
-
-def _titled(name: str, number: int) -> str:
-    return name if number == 0 else f"{name} ({number + 1})"
 
 
 def _tool(value: Any) -> str:

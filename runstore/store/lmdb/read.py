@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import lmdb
 
 from runstore.errors import Closed, Damaged, InvalidInput, NotFound, RunstoreError
-from runstore.model.ids import ID_BYTES, Link, Object
+from runstore.model.ids import ID_BYTES, Link, Object, check_prefix
 from runstore.store.addresses import FIRST, LANE_SHIFT, NOT_HERE, PAST, address_bytes
 from runstore.store.frames import Segment
 from runstore.store.lmdb import index, scan
@@ -298,8 +298,7 @@ class LmdbReader:
 
     def starting(self, prefix: str, limit: int = 20) -> list[Link]:
         """Return links to at most `limit` objects whose hex id starts with `prefix` (1 to 64 digits), sorted by id. Raises InvalidInput."""
-        if not 1 <= len(prefix) <= 2 * ID_BYTES or prefix.strip("0123456789abcdef"):
-            raise InvalidInput(f"not the beginning of an id: {prefix[:80]!r}", hint="it is 1 to 64 lower-case hex digits", kind="bad-id")
+        check_prefix(prefix)
         found: dict[bytes, Link] = {}
         last_row = b""
         for row in self.index(*scan.hex_range(prefix, PREFIX)):

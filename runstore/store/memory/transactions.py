@@ -6,7 +6,7 @@ from bisect import bisect_left
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
 from runstore.errors import Closed, InvalidInput, NotFound
-from runstore.model.ids import ID_BYTES, Link, Object
+from runstore.model.ids import ID_BYTES, Link, Object, check_prefix
 from runstore.store.addresses import FIRST, LANE_SHIFT, LANES, PAST
 from runstore.store.checks import Unreadable
 from runstore.store.lanes import lane_for
@@ -126,8 +126,7 @@ class MemoryReader:
 
     def starting(self, prefix: str, limit: int = 20) -> list[Link]:
         """Return links to at most `limit` objects whose hex id starts with `prefix`, sorted by id. Raises InvalidInput."""
-        if not 1 <= len(prefix) <= 2 * ID_BYTES or prefix.strip("0123456789abcdef"):
-            raise InvalidInput(f"not the beginning of an id: {prefix[:80]!r}", hint="it is 1 to 64 lower-case hex digits", kind="bad-id")
+        check_prefix(prefix)
         found = sorted(name for name in self._state.addresses if name.hex().startswith(prefix))
         return [self.get(name).link for name in found[:limit]]
 

@@ -9,11 +9,12 @@ from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING
 
 from runstore.errors import Damaged, InvalidInput, NotFound
-from runstore.model.ids import ID_BYTES, Link, Object
+from runstore.model.ids import ID_BYTES, Link, Object, check_prefix
 from runstore.refs import TABLES
 from runstore.runs.tables import GENERATION_BYTES, GENERATIONS
 from runstore.store.checks import Unreadable
 from runstore.store.protocol import ADDRESS_BYTES, LANE_SHIFT, StoredFrame
+from runstore.sync.unwritten import UnwrittenReader
 
 if TYPE_CHECKING:
     from runstore.sync.bucket.store import BucketStore
@@ -22,10 +23,8 @@ _SEQUENCE = (1 << LANE_SHIFT) - 1
 _REFS = TABLES[0].name
 
 
-class BucketReader:
+class BucketReader(UnwrittenReader):
     """A root as a snapshot."""
-
-    generation = 0
 
     def __init__(self, store: BucketStore) -> None:
         self._store = store
@@ -49,10 +48,6 @@ class BucketReader:
         """Return where the object lies and the object, its hash verified; None if it is not in the bucket. Raises Damaged."""
         address = self.address(id)
         return None if address is None else (address, self.at(address))
-
-    def beside(self, address: int) -> list[tuple[int, Object]]:
-        """Return nothing: what lies around an object is read when it is asked for."""
-        return []
 
     def get(self, id: bytes) -> Object:
         """Return the object, its hash verified. Raises NotFound, Damaged."""
@@ -98,11 +93,6 @@ class BucketReader:
                     if self.address(index.id((address & _SEQUENCE) - base)) == address:
                         yield address, self.at(address)
 
-    def objects(self) -> Iterator[tuple[int, Object]]:
-        """Yield every object with its address, lane by lane in order."""
-        for lane in range(3):
-            yield from self.between(lane << LANE_SHIFT | 1, (lane + 1) << LANE_SHIFT)
-
     def sound(self, tell: Callable[[Unreadable], object]) -> Iterator[tuple[int, Object]]:
         """As `objects`: what is damaged in a bucket is Damaged. Buckets are not rewritten object by object."""
         return self.objects()
@@ -116,8 +106,7 @@ class BucketReader:
 
     def starting(self, prefix: str, limit: int = 20) -> list[Link]:
         """Return links to at most `limit` objects whose hex id starts with `prefix`, sorted by id. Raises InvalidInput."""
-        if not 1 <= len(prefix) <= 2 * ID_BYTES or prefix.strip("0123456789abcdef"):
-            raise InvalidInput(f"not the beginning of an id: {prefix[:80]!r}", hint="it is 1 to 64 lower-case hex digits", kind="bad-id")
+        check_prefix(prefix)
         found = {own for index in self._store.indexes for own in index.starting(prefix)}
         return [self.get(own).link for own in sorted(found)[:limit]]
 
@@ -140,11 +129,3 @@ class BucketReader:
             found = self._store.indexes[pack].generation(number)
             if found is not None:
                 yield prefix + found.to_bytes(GENERATION_BYTES, "big")
-
-    def addresses_at(self, time: int) -> dict[int, int]:
-        """As BucketStore.addresses_at."""
-        return self._store.addresses_at(time)
-
-    def protected_since(self, time: int, *, now: int | None = None) -> dict[int, int]:
-        """As BucketStore.addresses_at."""
-        return self._store.addresses_at(time)
