@@ -61,7 +61,7 @@ def verdict(found: Bisection) -> str:
     return f"{len(found.changes)} changes turned the answer bad together, and each of them is needed: {places}"
 
 
-def turn(out: Output, found: Turn, plan: Plan) -> Iterator[str]:
+def turn(found: Turn) -> Iterator[str]:
     """Yield where a log turned bad."""
     yield from columns(
         [

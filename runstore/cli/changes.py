@@ -5,8 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from runstore.cli import times
-from runstore.cli.ids import Shortener
-from runstore.model.ids import Link
+from runstore.cli.ids import Shortener, text_of
 from runstore.refs import Change
 
 
@@ -29,8 +28,3 @@ def as_json(change: Change) -> dict[str, Any]:
         "action": change.action,
         "message": change.message,
     }
-
-
-def text_of(link: Link | None) -> str | None:
-    """Return a link as kind:id; None where there is none."""
-    return None if link is None else str(link)

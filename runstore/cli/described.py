@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from runstore.cli import times
+from runstore.cli.ids import text_of
 from runstore.model.executions import Execution
 from runstore.model.ids import Link
 from runstore.query.summary import Summary
@@ -23,10 +24,10 @@ def execution(link: Link, found: Execution) -> dict[str, Any]:
         "ended_utc": None if found.ended is None else times.utc(found.ended),
         "actor": found.actor,
         "message": found.message,
-        "cause": _text(found.cause),
-        "output": _text(found.output),
-        "response": _text(found.response),
-        "wire": _text(found.wire),
+        "cause": text_of(found.cause),
+        "output": text_of(found.output),
+        "response": text_of(found.response),
+        "wire": text_of(found.wire),
         "usage": found.usage,
         "notes": found.notes,
         "nonce": found.nonce,
@@ -43,7 +44,3 @@ def summary(found: Summary) -> dict[str, Any]:
         "question": found.question,
         "answer": found.answer,
     }
-
-
-def _text(link: Link | None) -> str | None:
-    return None if link is None else str(link)

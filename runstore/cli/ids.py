@@ -1,4 +1,4 @@
-"""Ids for people: the shortest prefix that no other object in the store shares, at least eight digits."""
+"""Ids for people: the shortest prefix that no other object in the store shares, at least eight digits. For programs: kind:id."""
 
 from __future__ import annotations
 
@@ -36,6 +36,11 @@ class Shortener:
             if len(others) < 7:
                 return digits[: 1 + max(_common(digits, other) for other in others)]
         return digits
+
+
+def text_of(link: Link | None) -> str | None:
+    """Return a link as kind:id; None where there is none."""
+    return None if link is None else str(link)
 
 
 def _common(one: str, other: str) -> int:

@@ -44,9 +44,9 @@ _DRAINED_BYTES, _DRAINED_SECONDS = 64 << 20, 10.0
 _HEADERS = [(b"content-type", CONTENT_TYPE.encode()), (b"cache-control", b"no-store"), (b"x-content-type-options", b"nosniff")]
 
 
-def build(settings: Settings, journal: Journal | None = None) -> Starlette:
+def build(settings: Settings) -> Starlette:
     """Return the app for these settings. It opens the stores when it starts, and closes them when it ends."""
-    server = Server(settings, journal or Journal(sys.stderr, settings.now))
+    server = Server(settings, Journal(sys.stderr, settings.now))
 
     @asynccontextmanager
     async def lifespan(app: Starlette) -> AsyncIterator[None]:

@@ -14,7 +14,6 @@ from runstore.model.ids import Kind, Link, Object
 from runstore.model.objects import links_of
 from runstore.model.trees import decode_tree_trusted
 from runstore.runs.generations import near
-from runstore.store.protocol import Reader
 
 CLASSES = ("output", "documents", "blobs")
 
@@ -40,7 +39,7 @@ class Omission(NamedTuple):
             found["without"] = sorted(self.without)
         return found
 
-    def cut(self, reader: Reader, executions: Sequence[Object], tips: Iterable[bytes]) -> tuple[list[Object], list[Link]]:
+    def cut(self, executions: Sequence[Object], tips: Iterable[bytes]) -> tuple[list[Object], list[Link]]:
         """Return the executions that are kept, in their order, and links to those that kept ones lead to and that are left out."""
         if self.depth is None and self.since is None:
             return list(executions), []

@@ -186,7 +186,6 @@ class Remote:
         frames: Iterable[Frame],
         updates: Sequence[Update],
         *,
-        promised: bytes = b"",
         force: bool,
         message: str,
     ) -> tuple[dict[str, str], int]:

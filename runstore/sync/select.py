@@ -67,7 +67,7 @@ class Selection:
             boundary.update(dict.fromkeys(new.boundary))
             for key in new.absent:
                 self._not_here(Link(Kind.EXECUTION, key))
-            executions, cut = self._omission.cut(reader, new.executions, todo)
+            executions, cut = self._omission.cut(new.executions, todo)
             self._promised.update(cut)
             self._contents([*new.tags, *reversed(executions)], boundary)
             if new.contents:

@@ -53,7 +53,7 @@ class Imported(NamedTuple):
 
 
 def import_conversations(
-    repo: Repo, sources: Iterable[Path | tuple[str, BinaryIO]], *, progress: Callable[[int], None] | None = None, compact: bool = True
+    repo: Repo, sources: Iterable[Path | tuple[str, BinaryIO]], *, progress: Callable[[int], None] | None = None
 ) -> Imported:
     """Import files (or named streams) into a repo. A bad line is skipped and reported, as is the rest of a file that cannot be read on.
 
@@ -71,7 +71,7 @@ def import_conversations(
         except InvalidInput as error:
             session.skipped.append(Skipped(name, number + 1, str(error)))
     session.flush()
-    if compact and session.new_objects:
+    if session.new_objects:
         repo.pack_if_worthwhile(session.new_objects)
     return Imported(
         session.conversations, session.executions, session.new_objects, session.new_bytes, tuple(session.skipped), dict(session.dropped)

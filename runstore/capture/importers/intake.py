@@ -62,7 +62,6 @@ def import_entries(
     redactor: Redactor | None = None,
     rest: Callable[[], Iterator[Entry]] | None = None,
     progress: Callable[[int], None] | None = None,
-    compact: bool = True,
 ) -> Outcome:
     """Import what `read` yields of each source, and `rest` after the last. With `ref`, all entries of a source are one chain on that ref.
 
@@ -83,7 +82,7 @@ def import_entries(
             progress(1)
     session.close()
     session.flush()
-    if compact and session.new_objects:
+    if session.new_objects:
         repo.pack_if_worthwhile(session.new_objects)
     rows = session.report.rows()
     left_out = sum(row.exchanges for row in rows if row.api is None)

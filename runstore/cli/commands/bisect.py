@@ -56,7 +56,7 @@ def run(
     options = Options(wanted, not no_ask, fresh, trials, "\0".join(command), _told)
     if over is not None:
         turn = first_bad(repo, over, judge, around, options, good=good, bad=bad)
-        context.out.json(_turn(turn, wanted)) if json else context.out.lines(bisecttext.turn(context.out, turn, wanted))
+        context.out.json(_turn(turn, wanted)) if json else context.out.lines(bisecttext.turn(turn))
         return DONE if len(turn.first) == 1 else PARTLY
     assert good is not None
     assert bad is not None

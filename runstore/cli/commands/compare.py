@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from runstore.cli import changes
 from runstore.cli.context import Context
 from runstore.cli.declare import JSON, Command, argument, flag, number
 from runstore.cli.errors import DIFFERS, DONE, say
@@ -62,6 +61,8 @@ def _log(context: Context, reader: Reader, link: Any, text: Any, limit: int | No
 
 def as_json(found: Comparison) -> dict[str, Any]:
     """Return a comparison as one JSON object."""
+    from runstore.cli.ids import text_of
+
     return {
         "sides": [{"run": side.run.hex, "execution": None if side.execution is None else side.execution.hex} for side in found.sides],
         "equal": found.equal,
@@ -70,7 +71,7 @@ def as_json(found: Comparison) -> dict[str, Any]:
                 "slot": row.slot,
                 "differs": row.differs,
                 "states": list(row.states),
-                "links": [changes.text_of(link) for link in row.links],
+                "links": [text_of(link) for link in row.links],
                 "groups": list(row.groups),
                 "parts": [{"name": part.name, "groups": list(part.groups), "values": list(part.values)} for part in row.parts],
             }

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from runstore.cli.changes import arrow, text_of
+from runstore.cli.changes import arrow
 from runstore.cli.context import Context
 from runstore.cli.declare import JSON, Command
-from runstore.cli.ids import Shortener
+from runstore.cli.ids import Shortener, text_of
 from runstore.cli.output import count
 
 _MOST_LISTED = 20
