@@ -70,6 +70,14 @@ class FrameTests(Suite):
         with store.read() as reader:
             assert [reader.get(item.id) for item in mixed] == mixed
 
+    def test_a_full_frame_of_two_lanes_is_taken_apart(self, store: Store) -> None:
+        """A frame of the size of a full segment is not kept as it is where one of its objects belongs elsewhere."""
+        mixed = [*(make_object(1, b"%d " % number + noise(number, 600)) for number in range(120)), make_object(3, b"\x92\x00\x90")]
+        with store.write() as writer:
+            stored = {item.id: address for address, item in writer.put_frame(0, frame_of(mixed), mixed)}
+        assert [stored[item.id] >> LANE_SHIFT for item in mixed] == [0] * 120 + [2]
+        assert list(store.verify()) == []
+
     def test_frames_and_single_objects_join_on(self, store: Store) -> None:
         """Single adds before and after a frame keep their addresses, and all is read back."""
         before, after = sample_objects(30), sample_objects(30, start=1000)

@@ -207,6 +207,24 @@ def test_texts_and_times_of_an_execution_count_as_their_base() -> None:
         encode_execution(Execution(run, started=True))
 
 
+@pytest.mark.parametrize("name", ["run", "output", "cause", "response", "wire", "parents"])
+def test_a_link_of_another_length_stands_in_no_execution(name: str) -> None:
+    """What is not 32 bytes is no id, whatever field it is given for."""
+    kinds = {"run": Kind.TREE, "cause": Kind.EXECUTION, "parents": Kind.EXECUTION}
+    short: Any = Link(kinds.get(name, Kind.VALUE), bytes(31))
+    fields: dict[str, Any] = {"run": Link(Kind.TREE, bytes(32)), name: (short,) if name == "parents" else short}
+    execution = Execution(**fields)
+    with pytest.raises(InvalidInput, match=name):
+        encode_execution(execution)
+
+
+def test_blobs_of_all_maps_of_an_execution() -> None:
+    """The blobs of usage, notes and extra are handed over together."""
+    blobs: list[Any] = []
+    encode_execution(Execution(Link(Kind.TREE, bytes(32)), usage={"a": b"1"}, notes={"a": b"2"}, extra={"a": b"3"}), blobs)
+    assert {blob.body for blob in blobs} == {b"1", b"2", b"3"}
+
+
 class Anything(str):
     """A text that says it equals everything."""
 

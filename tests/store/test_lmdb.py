@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 import shutil
 import stat
+import subprocess
+import sys
 import tempfile
 import threading
 import warnings
@@ -14,11 +16,13 @@ from pathlib import Path
 import pytest
 
 from runstore.errors import Busy, Closed, Damaged, InvalidInput, NoStore, NotFound, Refused, Unavailable
+from runstore.model.ids import make_object
 from runstore.store import directory as place
-from runstore.store.lmdb import LmdbStore, Settings, rewrite
+from runstore.store.frames import columns, compress
+from runstore.store.lmdb import LmdbStore, Settings, marks, rewrite
 from runstore.store.lmdb.env import Env, create_env
 from runstore.store.protocol import Reader, Table
-from runstore.testing.samples import NAMES, PAIRS, TABLES, sample_object, sample_objects
+from runstore.testing.samples import NAMES, PAIRS, TABLES, noise, sample_object, sample_objects
 from tests.store.processes import line, run, start
 from tests.store.workers import group, open_store
 
@@ -52,6 +56,32 @@ def test_a_directory_without_a_store(directory: Path) -> None:
     with pytest.raises(NoStore):
         LmdbStore.open(directory, TABLES)
     assert list(directory.iterdir()) == []
+
+
+def test_a_frame_brings_only_what_nobody_stored(directory: Path) -> None:
+    """Of a frame of which another process stored a part, only the rest is stored."""
+    objects = [make_object(1, noise(number, 600)) for number in range(120)]
+    with LmdbStore.open(directory, TABLES, create=True, settings=QUICK) as store, store.write() as writer:
+        writer.put(objects[:40])
+    with LmdbStore.open(directory, TABLES, settings=QUICK) as store:
+        with store.write() as writer:
+            stored = writer.put_frame(0, compress(columns(objects)), objects)
+        assert {item.id for _, item in stored} == {item.id for item in objects[40:]}
+        with store.read() as reader:
+            assert reader.count() == len(objects)
+
+
+def test_a_lease_outlives_its_process_only_until_the_next(store: LmdbStore) -> None:
+    """Whoever takes a lease removes those of processes that are gone."""
+    with subprocess.Popen([sys.executable, "-c", ""]) as gone:
+        gone.wait()
+    with store.write() as writer:
+        dead = marks.own_lease(1 << 60, writer.next_addresses())._replace(process=gone.pid, started="1")
+        writer.set_lease(marks.LEASE + b"dead", dead)
+    with store.lease(now=0), store.read() as reader:
+        assert [lease.process for _, lease in marks.leases(reader.raw, reader.env.meta)] == [os.getpid()]
+    with store.read() as reader:
+        assert marks.leases(reader.raw, reader.env.meta) == []
 
 
 @pytest.mark.parametrize("generation", [0, 4])
@@ -191,6 +221,19 @@ def test_busy_threads(directory: Path) -> None:
             pass
         done.set()
         thread.join()
+
+
+@pytest.mark.parametrize(("step", "generation"), [("copied", 0), ("marked", 1), ("current", 1)])
+def test_an_open_store_follows_a_rewrite_that_died(store: LmdbStore, directory: Path, step: str, generation: int) -> None:
+    """Who had the old file open reads and writes the one in force, though a crash left the old one in its place."""
+    with store.write() as writer:
+        writer.put(group(1, 0))
+    run("crash_in_rewrite", directory, step, code=9)
+    with store.read() as reader:
+        assert reader.generation == generation
+        assert [reader.get(item.id) for item in group(1, 0)] == group(1, 0)
+    with store.write() as writer:
+        assert writer.generation == generation
 
 
 def test_a_fork_with_everything_open(directory: Path) -> None:
