@@ -141,6 +141,8 @@ class Scanner:
         match = _NUMBER.match(self._text, self._at)
         if match is None:
             found = self._text[self._at : self._at + 10]
+            if found.startswith("\ufeff"):
+                raise self.error("a byte order mark, which JSON does not have")
             if found.lstrip("-").startswith(("NaN", "Infinity")):
                 raise self.error("NaN and infinities are no numbers of JSON")
             raise self.error(f"no value: {found!r}" if found else "the text ends where a value is due")

@@ -139,9 +139,9 @@ def _pairs(before: list[bytes], after: list[bytes]) -> Iterator[tuple[int | None
         yield from ((at, None) for at in range(len(before)))
         yield from ((None, at) for at in range(len(after)))
         return
-    from difflib import SequenceMatcher
+    from runstore.query.sequences import opcodes
 
-    for tag, a, b, c, d in SequenceMatcher(None, before, after, autojunk=len(before) * len(after) > 1_000_000).get_opcodes():
+    for tag, a, b, c, d in opcodes(before, after):
         if tag != "equal":
             both = min(b - a, d - c)
             yield from ((a + at, c + at) for at in range(both))

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Iterator, Sequence
+from collections.abc import Iterator
 from typing import Any, NamedTuple
 
 CONTEXT = 3
-_EXACT = 4_000_000
 
 
 class Hunk(NamedTuple):
@@ -41,26 +40,13 @@ class KeyChange(NamedTuple):
 
 def diff_text(old: str, new: str) -> TextDiff:
     """Return the lines in which two texts differ. A newline at the end begins one more line, which is empty."""
+    from runstore.query.sequences import opcodes  # difflib is not there before it is needed
+
     before, after = _lines(old), _lines(new)
     codes = opcodes(before, after)
     hunks = tuple(_hunk(group, before, after) for group in _groups(codes))
     signs = [sign for hunk in hunks for sign, _ in hunk.lines]
     return TextDiff(hunks, signs.count("-"), signs.count("+"))
-
-
-def opcodes(before: Sequence[Hashable], after: Sequence[Hashable]) -> list[tuple[str, int, int, int, int]]:
-    """Return how one sequence becomes another, as difflib tells it: (tag, start and end in the first, start and end in the second)."""
-    from difflib import SequenceMatcher
-
-    head, tail = _common(before, after)
-    old_middle, new_middle = before[head : len(before) - tail], after[head : len(after) - tail]
-    # Exact matching takes quadratic time; in very long sequences, items that repeat often are passed over.
-    matcher = SequenceMatcher(None, old_middle, new_middle, autojunk=len(old_middle) * len(new_middle) > _EXACT)
-    codes: list[tuple[str, int, int, int, int]] = [("equal", 0, head, 0, head)] if head else []
-    codes += [(tag, a + head, b + head, c + head, d + head) for tag, a, b, c, d in matcher.get_opcodes()]
-    if tail:
-        codes.append(("equal", len(before) - tail, len(before), len(after) - tail, len(after)))
-    return codes
 
 
 def unified(difference: TextDiff) -> Iterator[str]:
@@ -126,17 +112,6 @@ def _key_change(path: tuple[str, ...], before: Any, after: Any) -> KeyChange:
 
 def _lines(text: str) -> list[str]:
     return text.split("\n") if text else []
-
-
-def _common(before: Sequence[Hashable], after: Sequence[Hashable]) -> tuple[int, int]:
-    shorter = min(len(before), len(after))
-    head = 0
-    while head < shorter and before[head] == after[head]:
-        head += 1
-    tail = 0
-    while tail < shorter - head and before[-1 - tail] == after[-1 - tail]:
-        tail += 1
-    return head, tail
 
 
 def _groups(codes: list[tuple[str, int, int, int, int]]) -> Iterator[list[tuple[str, int, int, int, int]]]:

@@ -13,7 +13,6 @@ LONG = 100
 """A changed line of at least so many characters is shown by words."""
 
 KEPT, GONE, CAME, CUT = " ", "-", "+", "…"
-_EXACT = 1_000_000
 _LIKE = 0.4
 _NEAR = 8
 # A number is one word, with its sign's neighbour left outside: 1,000.5 became 2,000.5, not 1 became 2.
@@ -98,10 +97,9 @@ def _stretch(rows: Sequence[tuple[str, str]], start: int, sign: str) -> list[str
 
 
 def _pieces(before: list[str], after: list[str], context: int) -> Iterator[Piece]:
-    from difflib import SequenceMatcher
+    from runstore.query.sequences import opcodes
 
-    junk = len(before) * len(after) > _EXACT
-    codes = SequenceMatcher(None, before, after, autojunk=junk).get_opcodes()
+    codes = opcodes(before, after)
     for number, (tag, a, b, c, d) in enumerate(codes):
         if tag == "equal":
             yield from _kept(before[a:b], context, first=number == 0, last=number == len(codes) - 1)

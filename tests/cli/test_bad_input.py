@@ -17,6 +17,7 @@ CASES = [
     ("NaN", '{"parameters": {"temperature": NaN}}', "line 1, column"),
     ("Infinity", '{"parameters": {"temperature": 1e999}}', "1e999"),
     ("not UTF-8", b'{"prompt": "\xff"}', "UTF-8"),
+    ("a byte order mark", b'\xef\xbb\xbf{"prompt": "a"}', "line 1, column 1: a byte order mark"),
     ("no object", "[1]", "JSON object"),
     ("an unknown key", '{"promt": "a"}', "'promt'"),
     ("a slot of another kind", '{"tools": {"a": 1}}', "tools: an object where an array is due"),

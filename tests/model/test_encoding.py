@@ -286,7 +286,7 @@ def test_what_is_checked_of_an_execution_is_what_is_written(given: Execution) ->
         ('["a\nb"]', r"line 1, column 4: the control character U\+000A"),
         (b'{"a": "\xff"}', "line 1, byte 8: not UTF-8"),
         ("[" * 100 + "]" * 100, "line 1, column 73: nested deeper than 72"),
-        ("\ufeff1", "line 1, column 1: no value"),
+        ("\ufeff1", "line 1, column 1: a byte order mark"),
     ],
 )
 def test_json_errors_name_line_and_column(text: str | bytes, place: str) -> None:

@@ -17,7 +17,8 @@ from runstore.model.trees import SlotState
 from runstore.query.content import label_of, one_line, text_of, tool_names
 from runstore.query.elements import name_of
 from runstore.query.paths import render_path
-from runstore.query.textdiff import exactly_same, opcodes
+from runstore.query.sequences import opcodes
+from runstore.query.textdiff import exactly_same
 from runstore.reproduce.bisect.mixing import NOTHING, Emptied, Keyed, Node, Row, Same, Swap, merged
 
 _SENTENCE = re.compile(r".+?(?:[.!?]+\s+|$)", re.DOTALL)
