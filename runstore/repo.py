@@ -223,17 +223,15 @@ class Repo:
     def log(self, *revisions: str, **filters: Any) -> Iterator[Entry]:
         """Yield executions, newest first: of the revisions named, else of all local refs.
 
-        `filters` are the fields of query.log.Filter; `since` and `until` may also be texts ("2026-01-31", "2 hours ago").
+        `filters` are the fields of query.log.Filter; times ("2026-01-31", "2 hours ago"), `run` and `against` (revisions) and `where`
+        ("parameters.temperature=0", or several) may also be texts.
         """
-        from runstore.query.log import Filter, log
+        from runstore.query.log import filter_of, log
 
         now = self._clock()
-        for name in ("since", "until"):
-            if isinstance(filters.get(name), str):
-                from runstore.query.dates import parse_time
-
-                filters[name] = parse_time(filters[name], now=now, zone=self.zone)
-        return log(self.store, revisions, Filter(**filters), now=now, zone=self._zone_of(revisions))
+        with self.store.read() as reader:
+            wanted = filter_of(reader, filters, now=now, zone=self.zone)
+        return log(self.store, revisions, wanted, now=now, zone=self._zone_of(revisions))
 
     def _zone_of(self, revisions: Iterable[str]) -> tzinfo | None:
         return self.zone if any("@{" in revision for revision in revisions) else None

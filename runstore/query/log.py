@@ -11,9 +11,9 @@ With `since`, `run`, `session` or `scope` the walk ends as soon as the indexes s
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from itertools import islice
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from runstore import refs
 from runstore.errors import Damaged
@@ -21,7 +21,7 @@ from runstore.model.executions import Execution, decode_execution_trusted
 from runstore.model.ids import Kind, Link, Object
 from runstore.query.filters import Filter, Matcher, Where, parse_where
 from runstore.query.order import AHEAD, Entry, Order, Tip, between
-from runstore.query.revisions import as_range, resolve, to_execution, to_target
+from runstore.query.revisions import as_range, resolve, to_execution, to_run, to_target
 from runstore.runs.absence import absence, any_absent
 from runstore.runs.generations import generation_at
 from runstore.runs.index import time_key
@@ -32,7 +32,7 @@ from runstore.store.protocol import Reader, Store
 if TYPE_CHECKING:
     from datetime import tzinfo
 
-__all__ = ["AHEAD", "Entry", "Filter", "Tip", "Where", "between", "log", "parse_where", "tips", "walk"]
+__all__ = ["AHEAD", "Entry", "Filter", "Tip", "Where", "between", "filter_of", "log", "parse_where", "tips", "walk"]
 
 PORTION = 256
 _NEIGHBOURS = 6  # bits of an address: two executions of 64 addresses are neighbours
@@ -54,6 +54,39 @@ def log(
         begin, hidden = tips(reader, revisions, now=now, zone=zone)
         entries = _entries(source, begin, wanted or Filter(), hidden)
     return _portions(store, source, entries)
+
+
+def filter_of(reader: Reader, asked: Mapping[str, Any], *, now: int, zone: tzinfo | None = None) -> Filter:
+    """Return the filter that its fields, given as people write them, ask for.
+
+    Times, revisions (`run`, `against`) and conditions (`where`, one or several) may be texts; what is none is taken as it is. Raises what
+    reading them raises.
+    """
+    found = dict(asked)
+    for name in ("since", "until"):
+        if isinstance(found.get(name), str):
+            from runstore.query.dates import parse_time
+
+            found[name] = parse_time(found[name], now=now, zone=zone)
+    for name, meant in (("run", _run_or_request), ("against", _compared)):
+        if isinstance(found.get(name), str):
+            found[name] = to_target(reader, resolve(reader, found[name], now=now, zone=zone).link)
+        if isinstance(found.get(name), Link):
+            found[name] = meant(reader, found[name])
+    conditions = found.get("where", ())
+    if isinstance(conditions, str):
+        conditions = (conditions,)
+    found["where"] = tuple(parse_where(one) if isinstance(one, str) else one for one in conditions)
+    return Filter(**found)
+
+
+def _compared(reader: Reader, target: Link) -> Link:
+    return target if target.kind == Kind.EXECUTION else to_run(reader, target)
+
+
+def _run_or_request(reader: Reader, target: Link) -> bytes:
+    """Return the id of a tree as it is, since one that is not stored is a request's, and of an execution that of its run."""
+    return target.id if target.kind == Kind.TREE else to_run(reader, target).id
 
 
 def walk(reader: Reader, begin: Iterable[Tip], wanted: Filter | None = None, *, hidden: Iterable[Link] = ()) -> Iterator[Entry]:

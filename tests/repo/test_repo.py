@@ -13,6 +13,7 @@ import runstore
 from runstore import ABSENT, Run
 from runstore.capture.importers.conversations import Imported, import_conversations, nonce_of, ref_of
 from runstore.errors import Conflict, InvalidInput, NotFound
+from runstore.model.ids import Link
 from runstore.refs.refs import REFS
 from runstore.repo import TABLES as ALL_TABLES
 from runstore.repo import Repo
@@ -272,6 +273,25 @@ def test_grep_find_and_check_are_verbs(repo: Repo) -> None:
     assert {use.execution for use in repo.find(QUESTION)} == {recorded.execution}
     assert not repo.check("main").complete
     assert recorded.run.id in {obj.id for obj in repo.dump("main")}
+
+
+def test_a_log_is_asked_as_on_the_command_line(repo: Repo) -> None:
+    """Conditions and revisions may be texts; a run and what is compared with may be links, too."""
+    first = repo.add(Run(prompt="a", parameters={"seed": 7}), output="1", ref="asked")
+    other = repo.add(Run(prompt="b", parameters={"seed": 8}), output="2", ref="asked")
+
+    def found(**filters: Any) -> list[Link]:
+        return [entry.link for entry in repo.log("asked", **filters)]
+
+    assert found(where="parameters.seed=7") == [first.execution]
+    assert found(where=["parameters.seed=8", "status=ok"]) == [other.execution]
+    assert found(run="asked~1") == found(run=first.run) == found(run=first.run.id) == found(run=str(first.run)) == [first.execution]
+    assert found(run=first.request.hex()) == [first.execution]
+    assert found(changed="prompt", against="asked") == found(changed="prompt", against=other.execution) == [first.execution]
+    with pytest.raises(InvalidInput, match="no condition"):
+        found(where="seed")
+    with pytest.raises(NotFound):
+        found(run="nowhere")
 
 
 def test_gc_drops_what_nothing_leads_to(repo: Repo) -> None:

@@ -2,26 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 from runstore.cli import described, logtext
 from runstore.cli.context import Context
 from runstore.cli.declare import JSON, Command, argument, flag, number, option
 from runstore.cli.errors import say
-from runstore.model.ids import Kind
 from runstore.model.slots import READING_ORDER
-from runstore.query.filters import Filter, Matcher, parse_where
-from runstore.query.log import Entry, tips, walk
+from runstore.query.filters import Filter, Matcher
+from runstore.query.log import Entry, filter_of, tips, walk
 from runstore.query.near import near_hint
 from runstore.query.paths import OWN_FIELDS, parse_path
-from runstore.query.peel import to_run, to_target
-from runstore.query.revisions import resolve
 from runstore.query.summary import Summaries
 from runstore.repo import now_microseconds
 
 if TYPE_CHECKING:
-    from runstore.model.ids import Link
     from runstore.store.protocol import Reader
 
 _NAMES = frozenset((*READING_ORDER, *OWN_FIELDS, "extra_fields"))
@@ -34,7 +30,7 @@ def run(context: Context, *, revs: tuple[str, ...], oneline: bool, graph: bool, 
     repo = context.repo_to_read()
     now, here = now_microseconds(), zone()
     with repo.read() as reader:
-        wanted = _filter(asked, now, here, lambda rev: to_target(reader, resolve(reader, rev, now=now, zone=here).link), reader)
+        wanted = filter_of(reader, asked, now=now, zone=here)
         begin, hidden = tips(reader, revs, now=now, zone=here)
         summaries = Summaries(reader.get)
         if json:
@@ -61,36 +57,6 @@ def run(context: Context, *, revs: tuple[str, ...], oneline: bool, graph: bool, 
             context.out.lines(tree(context.out, text, summaries, wanted.session, entries))
             return
         context.out.lines(text.lines(entries))
-
-
-def _filter(asked: dict[str, Any], now: int, here: Any, target: Callable[[str], Link], reader: Reader) -> Filter:
-    def time(text: str | None) -> int | None:
-        from runstore.query.dates import parse_time
-
-        return None if text is None else parse_time(text, now=now, zone=here)
-
-    return Filter(
-        since=time(asked["since"]),
-        until=time(asked["until"]),
-        model=asked["model"],
-        status=asked["status"],
-        run=None if asked["run"] is None else _run_or_request(reader, target(asked["run"])).id,
-        session=asked["session"],
-        scope=asked["scope"],
-        where=tuple(map(parse_where, asked["where"])),
-        changed=asked["changed"],
-        against=None if asked["against"] is None else _compared(reader, target(asked["against"])),
-        limit=asked["limit"],
-    )
-
-
-def _compared(reader: Reader, target: Link) -> Link:
-    return target if target.kind == Kind.EXECUTION else to_run(reader, target)
-
-
-def _run_or_request(reader: Reader, target: Link) -> Link:
-    """Return a tree as it is, since one that is not stored is a request's, and of an execution its run."""
-    return target if target.kind == Kind.TREE else to_run(reader, target)
 
 
 def _told(entries: Iterator[Entry], wanted: Filter) -> Iterator[Entry]:
