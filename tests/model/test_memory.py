@@ -305,6 +305,19 @@ def test_a_value_that_builds_runs_while_it_is_read() -> None:
     assert Run(history=[Nosy(plain)], prompt=Nosy(plain)) == Run(history=[plain], prompt=plain)
 
 
+def test_a_dict_that_shows_a_key_twice_is_refused_whatever_is_remembered() -> None:
+    """A subclass whose items repeat a key is not taken for the dict that would be left of it."""
+
+    class Twice(dict[str, Any]):
+        def items(self) -> Any:
+            return [("a", 1), ("a", 2)]
+
+    Run(prompt={"a": 2}, model={"a": 2}, history=[{"a": 2}])
+    for twice in ({"prompt": Twice(a=2)}, {"model": Twice(a=2)}, {"history": [Twice(a=2)]}):
+        with pytest.raises(InvalidInput, match="the key stands twice"):
+            Run(**twice)
+
+
 def test_texts_and_other_values_take_turns_where_comparing_bytes_is_an_error() -> None:
     """A text after a value of another type is no comparison of bytes with a text, which `python -bb` refuses."""
     program = "from runstore import Run; [Run(prompt=given) for given in (['a'], 'a', ['a'], 'b')]"

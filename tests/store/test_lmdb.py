@@ -18,9 +18,14 @@ import pytest
 from runstore.errors import Busy, Closed, Damaged, InvalidInput, NoStore, NotFound, Refused, Unavailable
 from runstore.model.ids import make_object
 from runstore.store import directory as place
+from runstore.store.addresses import FIRST, address_bytes
 from runstore.store.frames import columns, compress
+from runstore.store.lanes import FULL
 from runstore.store.lmdb import LmdbStore, Settings, marks, rewrite
 from runstore.store.lmdb.env import Env, create_env
+from runstore.store.lmdb.index import INDEX
+from runstore.store.lmdb.index import row as index_row
+from runstore.store.lmdb.values import to_value
 from runstore.store.protocol import Reader, Table
 from runstore.testing.samples import NAMES, PAIRS, TABLES, noise, sample_object, sample_objects
 from tests.store.processes import line, run, start
@@ -221,6 +226,42 @@ def test_busy_threads(directory: Path) -> None:
             pass
         done.set()
         thread.join()
+
+
+def test_a_segment_that_is_gone_with_its_rows_is_a_gap(store: LmdbStore) -> None:
+    """Addresses that nothing has between those of others are told, though no row of the index is left to miss them."""
+    blobs = [make_object(1, b"%d" % number) for number in range(3)]
+    for blob in blobs:
+        with store.write() as writer:
+            writer.put([blob])
+    with store.write() as writer:
+        gone = writer.address(blobs[1].id)
+        assert gone is not None
+        writer.raw.delete(address_bytes(gone), db=writer.env.segments)
+        writer.raw.delete(INDEX, index_row(blobs[1].id, gone), db=writer.env.rows)
+    assert [code for code, _, _ in store.verify()] == ["gap"]
+
+
+def test_an_object_in_a_lane_of_others_is_told(store: LmdbStore) -> None:
+    """An object that lies where its kind and size do not belong is reported."""
+    stray = make_object(1, b"stray")
+    with store.write() as writer:
+        writer.raw.put(address_bytes(FIRST[2]), to_value(FULL, 0, 1, compress(columns([stray]))), db=writer.env.segments)
+        writer.raw.put(INDEX, index_row(stray.id, FIRST[2]), db=writer.env.rows)
+    assert [code for code, _, _ in store.verify()] == ["lane"]
+
+
+def test_a_store_is_opened_for_writing_during_a_rewrite(store: LmdbStore, directory: Path) -> None:
+    """Who opens a store does not wait for a rewrite, and may write when it is done."""
+    program = "import sys; from runstore.store.lmdb import LmdbStore; print(LmdbStore.open(sys.argv[1], timeout=0).handle.env.writable)"
+    opened: list[bytes] = []
+
+    def order(reader: Reader) -> list[int]:
+        opened.append(subprocess.check_output([sys.executable, "-c", program, directory]))
+        return everything(reader)
+
+    store.rewrite(order, level=1, rebuild=lambda _: None)
+    assert opened == [b"True\n"]
 
 
 @pytest.mark.parametrize(("step", "generation"), [("copied", 0), ("marked", 1), ("current", 1)])
