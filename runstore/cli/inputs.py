@@ -11,7 +11,7 @@ from typing import Any, BinaryIO
 from runstore.errors import InvalidInput
 
 _JSON = "write JSON as RFC 8259 says: texts in double quotes, each key once, no comma at the end, null for what is unknown"
-_JSON_WORDS = {dict: "an object", list: "an array", str: "a string", bool: "true"}
+_JSON_WORDS: dict[type, str] = {dict: "an object", list: "an array", str: "a string"}
 
 
 @contextmanager
@@ -62,10 +62,25 @@ def check_shapes(slots: dict[str, Any]) -> None:
     for name, value in slots.items():
         wanted = (dict, "object") if name in SETTINGS_SLOTS else (list, "array") if name in LIST_SLOTS else (object, "")
         if value is not None and value is not False and not isinstance(value, wanted[0]):
-            found = _JSON_WORDS.get(type(value), "a number")
             example = SETTINGS_EXAMPLES.get(name, "[…]")
             hint = f"write {name} as an {wanted[1]}, like {example}; null says that nobody recorded it, false that there was none"
-            raise InvalidInput(f"{name}: {found} where an {wanted[1]} is due", hint=hint, kind="bad-slot")
+            raise InvalidInput(f"{name}: {_in_json(value)} where an {wanted[1]} is due", hint=hint, kind="bad-slot")
+
+
+def check_fields(fields: dict[str, Any]) -> None:
+    """Raise InvalidInput, in the words of JSON, for a field of an execution that is no object, or no string, where one is due."""
+    from runstore.runs.compose import MAPS, TEXTS
+
+    for name, value in fields.items():
+        wanted: tuple[type, str] = (dict, "an object") if name in MAPS else (str, "a string") if name in TEXTS else (object, "")
+        if value is not None and not isinstance(value, wanted[0]):
+            hint = f"write {name} as {wanted[1]}, or leave it out"
+            raise InvalidInput(f"{name}: {_in_json(value)} where {wanted[1]} is due", hint=hint, kind="bad-execution")
+
+
+def _in_json(value: Any) -> str:
+    """Return what JSON calls a value that is something else than it should be."""
+    return str(value).lower() if isinstance(value, bool) else _JSON_WORDS.get(type(value), "a number")
 
 
 def text_or_bytes(data: bytes) -> str | bytes:

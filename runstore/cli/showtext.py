@@ -107,7 +107,7 @@ class _ShowText:
 
     def _slot(self, name: str, slot: Slot) -> Iterator[str]:
         if isinstance(slot, SlotState):
-            yield self._out.paint(name.ljust(_LABEL), "bold") + self._out.paint(slot.value, "dim")
+            yield from self._labelled(name, self._out.paint(slot.value, "dim"))
             return
         yield from self._content(name, slot)
 
@@ -123,8 +123,7 @@ class _ShowText:
             texts = preview.lines(name, link, self._fetch, self._out.width - _LABEL - _SIZE) or [""]
         except NotFound as error:
             size, texts = (error.kind if error.kind in (PROMISED, ERASED) else "lost"), [clip(str(error), self._out.width - _LABEL - _SIZE)]
-        label = self._out.paint(clip(safe.line(name), _LABEL - 1).ljust(_LABEL), "bold")
-        yield f"{label}{size.ljust(_SIZE)}{texts[0]}".rstrip()
+        yield from self._labelled(name, f"{size.ljust(_SIZE)}{texts[0]}".rstrip())
         for text in texts[1:]:
             more = self._out.paint(text, "dim") if text.startswith("… ") else text
             yield " " * (_LABEL + _SIZE) + more
@@ -163,6 +162,14 @@ class _ShowText:
 
     def _verdict(self, shown: Shown, name: str) -> Iterator[str]:
         yield from self._fields(name, preview.wrap_words(verdicts.line(shown.verdict, name), self._out.width - _LABEL))
+
+    def _labelled(self, name: str, text: str) -> Iterator[str]:
+        """Yield a line that begins with the name of a slot; a long name, which must be read to be asked for, has a line of its own."""
+        if len(name) < _LABEL:
+            yield self._field(name, text)
+        else:
+            yield self._out.paint(safe.line(name), "bold")
+            yield " " * _LABEL + text
 
     def _field(self, name: str, text: str) -> str:
         return self._out.paint(name.ljust(_LABEL), "bold") + text

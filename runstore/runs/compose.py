@@ -28,8 +28,8 @@ FIELDS = (
     "notes",
     "extra_fields",
 )
-_MAPS, _TEXTS = ("usage", "notes", "extra_fields"), ("nonce", "actor", "message")
-_KEPT = (*_TEXTS, "status")  # as they are, where they are texts
+MAPS, TEXTS = ("usage", "notes", "extra_fields"), ("nonce", "actor", "message")
+_KEPT = (*TEXTS, "status")  # as they are, where they are texts
 STATUSES = ("ok", "error", "partial", "interrupted")
 
 
@@ -87,11 +87,11 @@ def _field(name: str, value: Any, parts: list[Part]) -> Any:
         return microseconds(name, value)
     if name == "cause":
         return value if isinstance(value, Link) else _execution(name, value)
-    if name in _MAPS and not isinstance(value, Mapping):
+    if name in MAPS and not isinstance(value, Mapping):
         raise InvalidInput(
             f"{name}: {type(value).__name__} is no map", hint='give a map, for example {"session": "s1"}', kind="bad-execution"
         )
-    if name in _TEXTS and not isinstance(value, str):
+    if name in TEXTS and not isinstance(value, str):
         raise InvalidInput(f"{name}: {type(value).__name__} is no text", hint="give a text, or leave it out", kind="bad-execution")
     return value
 

@@ -50,8 +50,10 @@ def test_unknown_absent_and_empty_are_told_apart_in_words(cli: Cli) -> None:
 def test_fields_that_no_slot_places_are_shown_by_key(cli: Cli) -> None:
     """`extra` and `output_format` are shown like settings, in their order, and not as JSON without its indentation."""
     cli.add(extra={"user_template": "{{x}}", "a": {"b": [1, 2]}}, output_format={"type": "object"})
-    shown = [line[25:] for line in cli("show", "main").lines if line.startswith(("extra", "output_for"))]
-    assert shown == ["type=object", 'user_template={{x}}, a={"b":[1,2]}']
+    lines = cli("show", "main").lines
+    at = lines.index("output_format")
+    assert [line[25:] for line in lines[at + 1 : at + 3]] == ["type=object", 'user_template={{x}}, a={"b":[1,2]}']
+    assert lines[at + 2].startswith("extra ")
 
 
 def test_executions_of_the_run_and_of_other_runtimes_are_listed(filled: Cli) -> None:
@@ -184,3 +186,14 @@ def test_what_was_masked_is_shown_and_checked(cli: Cli) -> None:
     cli.add(**run_at(0, notes={"redacted": [{"at": "/request/body/messages/0/content", "rule": "npm-token"}]}))
     assert "redacted    npm-token at /request/body/messages/0/content" in cli("show", "@").lines
     assert "a secret (npm-token) was masked at /request/body/messages/0/content" in " ".join(cli("check", "@", code=14).out.split())
+
+
+def test_long_names_of_slots_are_whole(cli: Cli) -> None:
+    """A slot's name is what `show REV SLOT` wants: one that is wider than its column has a line of its own, whatever its state."""
+    cli.add(output_format=False, environment={"python": "3.11"})
+    cli.add(output_format={"type": "object"})
+    lines = cli("show", "main~1").lines
+    assert lines[lines.index("output_format") + 1] == "            absent"
+    assert any(line.startswith("environment ") for line in lines)
+    lines = cli("show", "main").lines
+    assert lines[lines.index("output_format") + 1].endswith("type=object")

@@ -76,6 +76,7 @@ def item(value: Any, ref: str | None) -> Item:
         raise InvalidInput("`ref` is no text", hint='for example "ref": "main"', kind="bad-name")
     slots = {key: part for key, part in value.items() if key in READING_ORDER}
     inputs.check_shapes(slots)
+    inputs.check_fields(fields)
     composed = run_from_mapping(slots)
     return Item(composed, {**fields, "ref": named if named is not None else ref})
 
