@@ -16,8 +16,10 @@ from typing import Any
 from runstore.capture.redaction.redactor import Redactor
 from runstore.capture.redaction.rules import RULES, custom
 from runstore.errors import InvalidInput
+from runstore.query.near import near_hint
 
 OFF, MASK, REFUSE = "off", "mask", "refuse"
+_KEYS = ("redact", "patterns")
 
 
 def configured(settings: Mapping[str, Any], choice: str | None = None) -> Redactor | None:
@@ -25,6 +27,13 @@ def configured(settings: Mapping[str, Any], choice: str | None = None) -> Redact
 
     `choice` (`off`, `mask` or `refuse`) goes before what the settings say; their patterns hold in any case. Raises InvalidInput.
     """
+    for key in settings:
+        if key not in _KEYS:  # whoever misspells `redact` believes that secrets are masked
+            raise InvalidInput(
+                f"capture.{key} is no setting",
+                hint=near_hint(key, _KEYS, "settings of capture are redact and patterns"),
+                kind="bad-settings",
+            )
     stated = settings.get("redact", OFF)
     mode = choice or {True: MASK, False: OFF}.get(stated, stated)
     if mode not in (OFF, MASK, REFUSE):

@@ -28,9 +28,9 @@ def test_patterns_of_the_settings_are_rules() -> None:
     assert text == "[redacted:customer-number] [redacted:npm-token]"
 
 
-@pytest.mark.parametrize("settings", [{"redact": "perhaps"}, {"redact": "mask", "patterns": {"x": "("}}])
+@pytest.mark.parametrize("settings", [{"redact": "perhaps"}, {"redact": "mask", "patterns": {"x": "("}}, {"redcat": "mask"}])
 def test_what_settings_cannot_mean_is_an_error(settings: dict[str, object]) -> None:
-    """An unknown mode or a broken pattern names its place."""
+    """An unknown mode, a broken pattern or a misspelt key names its place: nobody is to believe that secrets are masked."""
     with pytest.raises(InvalidInput, match=re.compile("capture\\.")):
         configured(settings)
 
