@@ -235,10 +235,16 @@ def read_config(directory: str) -> Config:
     return _checked(data, path)
 
 
+_KEYS = {"format": int, "default_ref": str, "actor": str, "remotes": dict, "capture": dict, "replay": dict}
+
+
 def _checked(data: dict[str, Any], path: str) -> Config:
-    for key, kind in (("format", int), ("default_ref", str), ("actor", str), ("remotes", dict), ("capture", dict), ("replay", dict)):
-        if key in data and type(data[key]) is not kind:
-            raise InvalidInput(f"{path}: {key} is no {kind.__name__}", kind="bad-settings")
+    for key, value in data.items():
+        if key not in _KEYS:  # taken in silence, a misplaced setting would do nothing, and be lost when the file is written
+            hint = f"its keys are {', '.join(_KEYS)}; a key of a table stands below the table's header, as under [capture]"
+            raise InvalidInput(f"{path}: {key} is no setting", hint=hint, kind="bad-settings")
+        if type(value) is not _KEYS[key]:
+            raise InvalidInput(f"{path}: {key} is no {_KEYS[key].__name__}", kind="bad-settings")
     remotes = data.get("remotes", {})
     for name, entry in remotes.items():
         if not isinstance(entry, dict) or "url" not in entry or not all(isinstance(value, str) for value in entry.values()):

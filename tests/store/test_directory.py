@@ -94,6 +94,14 @@ def test_settings_that_are_missing_or_wrong(tmp_path: Path) -> None:
             place.read_config(str(tmp_path))
 
 
+def test_a_setting_that_stands_in_no_table_is_refused(tmp_path: Path) -> None:
+    """A key of a table that stands above the table's header would do nothing, and be lost when the file is written again."""
+    (tmp_path / "runstore.toml").write_text('redact = "mask"\n[capture]\n')
+    with pytest.raises(InvalidInput, match="redact is no setting") as caught:
+        place.read_config(str(tmp_path))
+    assert "[capture]" in (caught.value.hint or "")
+
+
 def test_the_table_of_replay_is_written_as_it_is_read(tmp_path: Path) -> None:
     """Lists and tables of texts come back; anything deeper is refused."""
     config = Config(replay={"normalise": ["date", 'a"b'], "patterns": {"ticket": r"T-\d+"}})
