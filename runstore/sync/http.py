@@ -201,9 +201,9 @@ class HttpChannel:
             raise NotFound(f"there is no store at {self._url.text} for this token", hint="check the URL and the token's rights")
         if 300 <= status < 400:
             raise Refused(f"{host} answers that the store is at {location}", hint="use that URL, if you trust it", kind="moved")
-        if status >= 500:
+        if status >= 500 and status != 501:
             raise Unavailable(f"{host} failed: {status} {reason}", hint="try again later", kind="server-error")
-        asked = "is a store served at this URL?" if status in (200, 405) else None
+        asked = "is a store served at this URL?" if status in (200, 405, 501) else None
         raise Refused(f"{host} answered {status} {reason}", hint=asked, kind="bad-answer")
 
 

@@ -260,6 +260,7 @@ def reply(status: str, *headers: str, body: bytes = b"") -> bytes:
         (reply("302 Found", "Location: http://elsewhere.example/x"), Refused, "moved"),
         (reply("200 OK", "Content-Type: text/html", body=b"<html>"), Refused, "bad-answer"),
         (reply("413 Payload Too Large"), Refused, "bad-answer"),
+        (reply("501 Unsupported method"), Refused, "bad-answer"),  # a server of files, which takes no calls
         (reply("500 Internal Server Error", "Content-Type: text/plain", body=b"oh"), Unavailable, "server-error"),
         (reply("200 OK", "Content-Type: application/x-runstore", body=b"\xff" * 40), Refused, "limit-exceeded"),
         (b"SSH-2.0-OpenSSH_9.2\r\n", Unavailable, "disconnected"),
